@@ -1,0 +1,34 @@
+"""Packaging of ISALux-MM. `pip install -e .[onedl,det,seg,dev]` gives the whole default stack."""
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+CORE = [
+    'torch>=2.1', 'torchvision>=0.16', 'numpy>=1.24', 'pillow>=9.5', 'pytorch-msssim>=1.0', 'einops>=0.7', 'scipy>=1.10',
+    'safetensors>=0.4', 'opencv-python-headless>=4.7', 'rich>=13',
+]
+EXTRAS = {
+    # the maintained continuation of OpenMMLab 2.x: same import names, current torch
+    'onedl': ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6'],
+    'det': ['onedl-mmdetection>=3.5.1'],
+    'seg': ['onedl-mmsegmentation>=1.4.2'],
+    # the originals, for people who already have them
+    'openmmlab': ['mmengine>=0.10', 'mmcv>=2.0,<2.2', 'mmdet>=3.1', 'mmsegmentation>=1.1'],
+    'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'scikit-image>=0.22', 'scikit-learn>=1.4',
+            'matplotlib>=3.8', 'tensorboard>=2.16', 'torchmetrics>=1.3', 'lpips>=0.1.4'],
+}
+
+setup(
+    name='isalux-mm',
+    version=re.search(r"__version__ = '(.+)'", (ROOT / 'isalux_mm/__init__.py').read_text(encoding='utf-8')).group(1),
+    description='ISALux low-light image enhancement, standalone or ahead of any MMDetection or MMSegmentation model',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=('isalux_mm', 'isalux_mm.*')),
+    install_requires=CORE,
+    extras_require=EXTRAS,
+)
