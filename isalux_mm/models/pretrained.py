@@ -1,0 +1,110 @@
+"""Weights from files and from torchvision: never unpickled code, clear errors, counts in the log."""
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.logging import MMLogger
+from torch import Tensor, nn
+from torchvision.models import get_weight
+
+SAFETENSORS = '.safetensors'
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Tensors of a checkpoint: a safetensors file, or a pickle read with `weights_only`.
+
+    A mapping under 'state_dict', as mmengine writes it, is unwrapped.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file holds anything but tensors by name, or is broken.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint must be an existing file, got {path}')
+    try:
+        if path.suffix == SAFETENSORS:
+            from safetensors.torch import load_file
+            state = load_file(path)
+        else:
+            state = _read_pickle(path)
+    except Exception as error:
+        raise ValueError(f'checkpoint {path} must hold plain tensors (safetensors, or a file that torch.load reads '
+                         f'with weights_only=True), got {type(error).__name__}: {error}') from error
+    state = state.get('state_dict', state)
+    tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise ValueError(f'checkpoint {path} must hold tensors by name, got keys {list(state)[:5]}')
+    return tensors
+
+
+def _read_pickle(path: Path) -> Mapping:
+    """mmengine's checkpoints carry its message hub beside the weights; its types hold plain data and are let in."""
+    from mmengine.logging.history_buffer import HistoryBuffer
+    from numpy import ndarray
+    allowed = [HistoryBuffer, ndarray, *_numpy_constructors()]
+    with torch.serialization.safe_globals(allowed):
+        return torch.load(path, map_location='cpu', weights_only=True)
+
+
+def _numpy_constructors() -> list:
+    """What numpy's arrays and scalars are rebuilt with."""
+    import numpy as np
+    kinds = (np.float64, np.float32, np.int64, np.int32, np.bool_)
+    reconstruct = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    return [reconstruct, scalar, np.dtype, *{type(np.dtype(kind)) for kind in kinds}]
+
+
+def load_weights(module: nn.Module, path: str | Path, *, name: str, prefix: str = '') -> None:
+    """Loads the tensors of a file whose names and shapes match, and logs how many did.
+
+    Args:
+        module: receives the weights.
+        path: as in `read_state_dict`.
+        name: what the module is, for log and errors.
+        prefix: taken off the file's keys where it stands.
+
+    Raises:
+        ValueError: if no key matches, or a shape differs; names the first offenders.
+    """
+    state = {key.removeprefix(prefix): value for key, value in read_state_dict(path).items()}
+    own = module.state_dict()
+    shared = [key for key in state if key in own]
+    if not shared:
+        raise ValueError(f'{name}: no key of {path} matches; expected names like {list(own)[:3]}, '
+                         f'got {list(state)[:3]}')
+    check_shapes(own, state, name=f'{name}: {path}')
+    module.load_state_dict({key: state[key] for key in shared}, strict=False)
+    MMLogger.get_current_instance().info(
+        f'{name}: {len(shared)} of {len(own)} tensors loaded from {path}; '
+        f'{len(own) - len(shared)} kept as built, {len(state) - len(shared)} of the file unused')
+
+
+def check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, name: str) -> None:
+    """Raises a `ValueError` that names the first tensors whose shapes differ, a checkpoint of another width say."""
+    wrong = [key for key in state if key in own and own[key].shape != state[key].shape]
+    if wrong:
+        shown = '; '.join(f'{key}: expected {tuple(own[key].shape)}, got {tuple(state[key].shape)}' for key in wrong[:3])
+        raise ValueError(f'{name} is of another architecture or width, {len(wrong)} tensors differ in shape: {shown}')
+
+
+def fetch_torchvision_weights(entry: str, *, option: str, alternative: str) -> Mapping[str, Tensor]:
+    """State dict of a torchvision weight entry, from the hub's cache or by download.
+
+    Args:
+        entry: such as 'VGG19_Weights.IMAGENET1K_V1'.
+        option: the option that takes a local file, for the error.
+        alternative: what runs without these weights, for the error.
+
+    Raises:
+        RuntimeError: if the download fails; names the file, its place and both ways out.
+    """
+    weights = get_weight(entry)
+    target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(weights.url).name
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True)
+    except Exception as error:
+        raise RuntimeError(
+            f'{entry} could not be downloaded ({type(error).__name__}: {error}). Place {target.name} (from '
+            f'{weights.url}) at {target}, or set {option} to a local copy, or go without: {alternative}') from error
