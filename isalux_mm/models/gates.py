@@ -48,8 +48,9 @@ class SoftGate(nn.Module):
         return Routing(probabilities, indices, probabilities)
 
     def forward(self, x: Tensor) -> Routing:
-        """Routes features (B, C, H, W); the softmax is taken in float32."""
-        scores = self.logits(x.mean(dim=(2, 3))).float()
+        """Routes features (B, C, H, W); the softmax is taken in float32 at least."""
+        scores = self.logits(x.mean(dim=(2, 3)))
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         return self.select(scores.softmax(dim=1), scores)
 
 

@@ -1,6 +1,8 @@
 """Weights from files and from torchvision: never unpickled code, clear errors, counts in the log."""
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from mmengine.logging import MMLogger
@@ -39,21 +41,43 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> Mapping:
-    """mmengine's checkpoints carry its message hub beside the weights; its types hold plain data and are let in."""
-    from mmengine.logging.history_buffer import HistoryBuffer
-    from numpy import ndarray
-    allowed = [HistoryBuffer, ndarray, *_numpy_constructors()]
-    with torch.serialization.safe_globals(allowed):
+    """`weights_only`; where mmengine's message hub lies beside the weights, its objects are read as inert shells."""
+    try:
         return torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError:
+        return torch.load(path, map_location='cpu', weights_only=False, pickle_module=_inert_pickle)
 
 
-def _numpy_constructors() -> list:
-    """What numpy's arrays and scalars are rebuilt with."""
-    import numpy as np
-    kinds = (np.float64, np.float32, np.int64, np.int32, np.bool_)
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    return [reconstruct, scalar, np.dtype, *{type(np.dtype(kind)) for kind in kinds}]
+class _Inert:
+    """Stands for any object of a checkpoint that is no tensor; swallows whatever is done to it."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __call__(self, *args, **kwargs):
+        return self
+
+    def __setstate__(self, state):
+        pass
+
+
+class _InertUnpickler(pickle.Unpickler):
+    """Resolves the names that tensors are rebuilt with; every other name becomes `_Inert`, so no foreign code runs."""
+
+    def find_class(self, module: str, name: str):
+        known = _SAFE_GLOBALS.get(f'{module}.{name}')
+        return _Inert if known is None else known
+
+
+def _inert_load(file, **options):
+    return _InertUnpickler(file, **options).load()
+
+
+_SAFE_GLOBALS = torch._weights_only_unpickler._get_allowed_globals()
+_inert_pickle = SimpleNamespace(Unpickler=_InertUnpickler, load=_inert_load, __name__='inert_pickle')
 
 
 def load_weights(module: nn.Module, path: str | Path, *, name: str, prefix: str = '') -> None:
@@ -85,7 +109,8 @@ def check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, name
     """Raises a `ValueError` that names the first tensors whose shapes differ, a checkpoint of another width say."""
     wrong = [key for key in state if key in own and own[key].shape != state[key].shape]
     if wrong:
-        shown = '; '.join(f'{key}: expected {tuple(own[key].shape)}, got {tuple(state[key].shape)}' for key in wrong[:3])
+        shown = '; '.join(
+            f'{key}: expected {tuple(own[key].shape)}, got {tuple(state[key].shape)}' for key in wrong[:3])
         raise ValueError(f'{name} is of another architecture or width, {len(wrong)} tensors differ in shape: {shown}')
 
 

@@ -1,0 +1,2 @@
+"""Datasets and pipelines; importing registers them."""
+from isalux_mm.datasets import image_datasets, loading, synthesis, transforms  # noqa: F401
