@@ -6,8 +6,8 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 CORE = [
-    'torch>=2.1', 'torchvision>=0.16', 'numpy>=1.24', 'pillow>=9.5', 'pytorch-msssim>=1.0', 'einops>=0.7', 'scipy>=1.10',
-    'safetensors>=0.4', 'opencv-python-headless>=4.7', 'rich>=13',
+    'torch>=2.4', 'torchvision>=0.19', 'numpy>=1.24', 'pillow>=9.5', 'torchmetrics>=1.3', 'pytorch-msssim>=1.0',
+    'safetensors>=0.4', 'scipy>=1.10', 'opencv-python-headless>=4.7', 'rich>=13',
 ]
 EXTRAS = {
     # the maintained continuation of OpenMMLab 2.x: same import names, current torch
@@ -16,8 +16,10 @@ EXTRAS = {
     'seg': ['onedl-mmsegmentation>=1.4.2'],
     # the originals, for people who already have them
     'openmmlab': ['mmengine>=0.10', 'mmcv>=2.0,<2.2', 'mmdet>=3.1', 'mmsegmentation>=1.1'],
-    'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'scikit-image>=0.22', 'scikit-learn>=1.4',
-            'matplotlib>=3.8', 'tensorboard>=2.16', 'torchmetrics>=1.3', 'lpips>=0.1.4'],
+    'dev': [
+        'pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.6', 'scikit-image>=0.22', 'scikit-learn>=1.4', 'matplotlib>=3.8',
+        'tensorboard>=2.16', 'lpips>=0.1.4'
+    ],
 }
 
 setup(

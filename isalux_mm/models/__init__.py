@@ -1,2 +1,12 @@
 """Networks, priors, experts, losses and the enhancer; importing registers them."""
-from isalux_mm.models import attention, experts, gates, isalux, priors  # noqa: F401
+from isalux_mm.models import (  # noqa: F401
+    attention,
+    data_preprocessor,
+    enhancer,
+    experts,
+    gates,
+    isalux,
+    losses,
+    priors,
+    zero_reference,
+)

@@ -37,8 +37,9 @@ class ISALux(BaseModule):
         semantic_prior: config of a prior of class probabilities, or of `NoPrior`.
         attention: config of a registered attention.
         ffn: config of a registered feed-forward.
-        base: what the residual is added to. 'input' is the paper's form. 'gamma' (ours) adds it to the input under
-            a power law that brings its mean luma to 0.45, and shows both to the first layer.
+        base: what the residual is added to: 'input' (the paper's form), or 'gamma' (ours), the input under a power
+            law that brings its mean luma to about 0.45.
+        brightened_input: show the first layer that brightened image beside the input (ours).
         with_checkpointing: recompute blocks in backward: less memory, more time.
         init_cfg: mmengine's initialisation config.
 
@@ -56,6 +57,7 @@ class ISALux(BaseModule):
                  attention: dict = dict(type='HISAAttention'),
                  ffn: dict = dict(type='MoEFFN'),
                  base: str = 'input',
+                 brightened_input: bool = False,
                  with_checkpointing: bool = False,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
@@ -63,7 +65,7 @@ class ISALux(BaseModule):
             raise ValueError('embed_dims, depths and num_heads must name the same scales, '
                              f'got {tuple(embed_dims)}, {tuple(depths)}, {tuple(num_heads)}')
         check_choice(base, BASES, 'base')
-        self.base, self.with_checkpointing = base, with_checkpointing
+        self.base, self.brightened_input, self.with_checkpointing = base, brightened_input, with_checkpointing
         self.num_scales = len(embed_dims)
         self.illumination_prior = MODELS.build(illumination_prior)
         self.semantic_prior = MODELS.build(semantic_prior)
@@ -76,7 +78,7 @@ class ISALux(BaseModule):
                 for _ in range(depths[scale]))
 
         steps = list(zip(embed_dims[:-1], embed_dims[1:]))
-        self.embed = nn.Conv2d(3 if base == 'input' else 6, embed_dims[0], 3, padding=1)
+        self.embed = nn.Conv2d(6 if brightened_input else 3, embed_dims[0], 3, padding=1)
         self.encoder = nn.ModuleList(stage(k) for k in range(self.num_scales - 1))
         self.downs = nn.ModuleList(Downsample(c, c_next) for c, c_next in steps)
         self.bottleneck = stage(self.num_scales - 1)
@@ -97,8 +99,8 @@ class ISALux(BaseModule):
         check_image(image, 'B 3 H W')
         routings: list[Routing] = []
         priors = self.prior_features(image)
-        base = gamma_brightened(image) if self.base == 'gamma' else image
-        x = self.embed(image if self.base == 'input' else torch.cat([image, base], dim=1))
+        brightened = gamma_brightened(image) if self.brightened_input or self.base == 'gamma' else image
+        x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
         skips = []
         for k, (blocks, down) in enumerate(zip(self.encoder, self.downs)):
@@ -108,7 +110,7 @@ class ISALux(BaseModule):
         x = self._run(self.bottleneck, x, priors[-1], routings)
         for k in reversed(range(self.num_scales - 1)):
             x = self._run(self.decoder[k], self.ups[k](x, skips[k]), priors[k], routings)
-        return base + self.to_rgb(x), routings
+        return (brightened if self.base == 'gamma' else image) + self.to_rgb(x), routings
 
     def prior_features(self, image: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
         """FP_i^k and FP_s^k of every scale, (B, C_k, H_k, W_k) or `None` (Eqs. 2 to 4)."""

@@ -79,7 +79,7 @@ def test_every_parameter_gets_a_gradient():
 
 
 def test_gradient_of_the_whole_network_is_that_of_its_formula():
-    network = build(embed_dims=(6, 8), base='gamma').double().eval()
+    network = build(embed_dims=(6, 8), base='gamma', brightened_input=True).double().eval()
     image = (torch.rand(1, 3, 4, 5, dtype=torch.float64) * 0.3 + 0.1).requires_grad_()
     assert torch.autograd.gradcheck(network, [image], atol=1e-5)
 
@@ -143,7 +143,8 @@ SWITCHES = {
                                    ('ConvExpert', 'DepthwiseExpert', 'GatedDconvExpert', 'ConvExpert')]), 'experts'),
     'two experts': (ffn(num_experts=2), 'ffn.'),
     'dense FFN': (dict(ffn=dict(type='DenseFFN')), 'ffn.'),
-    'gamma base': (dict(base='gamma'), 'embed.weight'),
+    'gamma base': (dict(base='gamma'), None),
+    'brightened input': (dict(brightened_input=True), 'embed.weight'),
 }
 SAME_RESULT = {
     'plain form': attention(form='plain'),

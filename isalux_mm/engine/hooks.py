@@ -1,0 +1,144 @@
+"""Hooks: expert usage in the log, panels of input | output | reference, enhanced images of a test on disk."""
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.dist import all_reduce, master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.nn import functional as F
+
+from isalux_mm.functional.image_io import write_image
+from isalux_mm.registry import HOOKS
+from isalux_mm.structures import EnhanceDataSample
+from isalux_mm.visualization.panels import side_by_side, to_array
+
+
+def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
+    """The model without its distributed wrapper."""
+    return model.module if is_model_wrapper(model) else model
+
+
+@HOOKS.register_module()
+class ExpertUsageHook(Hook):
+    """Writes the use of the experts to the log: `experts/used_most` and `experts/used_least`, the largest and smallest
+    share of selections over all experts and layers, and `experts/entropy`, the gates' mean entropy over its maximum.
+
+    Shares are collected on the device and read every `interval` iterations only.
+
+    Args:
+        interval: iterations between two entries.
+        per_layer: write every layer's shares, too, as `experts/layer3_expert0`.
+    """
+    priority = 'ABOVE_NORMAL'  # before the logger
+
+    def __init__(self, interval: int = 50, *, per_layer: bool = False):
+        self.interval, self.per_layer = interval, per_layer
+        self._shares, self._entropy, self._count = None, None, 0
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        """Adds the iteration's routing, and writes the means when they are due."""
+        routings = getattr(unwrapped(runner.model), 'last_routings', None)
+        if not routings:
+            return
+        shares, entropy = usage(routings)
+        self._shares = shares if self._shares is None else self._shares + shares
+        self._entropy = entropy if self._entropy is None else self._entropy + entropy
+        self._count += 1
+        if self.every_n_train_iters(runner, self.interval):
+            self._write(runner)
+
+    def _write(self, runner: Runner) -> None:
+        shares, entropy = self._shares / self._count, self._entropy / self._count
+        all_reduce(shares, op='mean')
+        all_reduce(entropy, op='mean')
+        hub = runner.message_hub
+        hub.update_scalar('train/experts/used_most', shares.max().item())
+        hub.update_scalar('train/experts/used_least', shares.min().item())
+        hub.update_scalar('train/experts/entropy', entropy.item())
+        if self.per_layer:
+            for (layer, expert), share in zip(itertools.product(*map(range, shares.shape)), shares.flatten().tolist()):
+                hub.update_scalar(f'train/experts/layer{layer}_expert{expert}', share)
+        self._shares, self._entropy, self._count = None, None, 0
+
+
+def usage(routings: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
+    """Share of selections (layers, experts), and the mean entropy of the gates over its maximum, a scalar.
+
+    Args:
+        routings: one `Routing` per layer, all with the same number of experts.
+    """
+    num_experts = routings[0].probabilities.shape[1]
+    shares = torch.stack([F.one_hot(r.indices, num_experts).float().mean(dim=(0, 1)) for r in routings])
+    probabilities = torch.stack([r.probabilities.float() for r in routings])
+    entropy = torch.special.entr(probabilities).sum(dim=-1).mean() / torch.log(torch.tensor(float(num_experts)))
+    return shares, entropy
+
+
+@HOOKS.register_module()
+class EnhanceVisualizationHook(Hook):
+    """Writes panels of input | output | reference at each validation and test.
+
+    They go to `WORK_DIR/vis/` as PNG and to the visualizer's backends (TensorBoard, say).
+
+    Args:
+        num_images: how many images of a run are shown.
+        max_side: longest side of each picture in the panel.
+    """
+
+    def __init__(self, num_images: int = 4, *, max_side: int = 480):
+        self.num_images, self.max_side = num_images, max_side
+        self._shown = 0
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Starts to count anew."""
+        self._shown = 0
+
+    before_test_epoch = before_val_epoch
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                       outputs: Sequence[EnhanceDataSample] | None = None) -> None:
+        """Shows the images of this batch until there are enough."""
+        self._show(runner, outputs or (), f'iter_{runner.iter}')
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                        outputs: Sequence[EnhanceDataSample] | None = None) -> None:
+        """Shows the images of this batch until there are enough."""
+        self._show(runner, outputs or (), 'test')
+
+    @master_only
+    def _show(self, runner: Runner, samples: Sequence[EnhanceDataSample], folder: str) -> None:
+        for sample in samples[:self.num_images - self._shown]:
+            panel = side_by_side(panel_pictures(sample), max_side=self.max_side)
+            name = Path(sample.get('low_path') or f'{self._shown:04d}').stem
+            write_image(Path(runner.work_dir) / 'vis' / folder / f'{name}.png', panel / 255)
+            runner.visualizer.add_image(f'{folder}/{name}', panel, step=runner.iter)
+            self._shown += 1
+
+
+@HOOKS.register_module()
+class SaveEnhancedHook(Hook):
+    """Saves every enhanced image of a test under its own name.
+
+    Args:
+        out_dir: folder; scenes of frames keep their sub-folder where names would clash.
+    """
+
+    def __init__(self, out_dir: str):
+        self.out_dir = Path(out_dir)
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                        outputs: Sequence[EnhanceDataSample] | None = None) -> None:
+        """Writes the images of this batch."""
+        for sample in outputs or ():
+            low = Path(sample.low_path)
+            write_image(self.out_dir / low.parent.name / f'{low.stem}.png', to_array(sample.pred_img) / 255)
+
+
+def panel_pictures(sample: EnhanceDataSample) -> dict:
+    """Pictures of a sample by caption, those that it has."""
+    fields = dict(low_img='input', pred_img='output', gt_img='reference')
+    return {caption: to_array(sample.get(field)) for field, caption in fields.items() if field in sample}

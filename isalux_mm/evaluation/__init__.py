@@ -1,0 +1,2 @@
+"""Metrics; importing registers them."""
+from isalux_mm.evaluation import metrics  # noqa: F401

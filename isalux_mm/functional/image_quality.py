@@ -1,0 +1,80 @@
+"""Full-reference image quality: PSNR, SSIM, MS-SSIM and the GT-mean correction; one value per image.
+
+All take (B, 3, H, W), RGB in [0, 1], any floating dtype, and compute in it. SSIM is Wang et al.'s (2004): Gaussian
+window of 11 pixels and sigma 1.5, valid part only, mean over R, G and B; it comes from
+pytorch_msssim. MS-SSIM comes from torchmetrics, which takes pyramids of any number of scales; its SSIM term counts the
+mirrored border too, a difference below 1e-3.
+"""
+import torch
+from pytorch_msssim import ssim as _ssim
+from torch import Tensor
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+from isalux_mm.functional.illumination import luma
+
+WINDOW, SIGMA = 11, 1.5  # Wang et al., 2004
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al., 2003, Sec. 3.2
+MS_SSIM_MINIMUM = (11, 22, 44, 99, 176)  # smallest side that torchmetrics takes for 1 to 5 scales
+EPS = 1e-8
+
+
+def psnr(pred: Tensor, gt: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, peak 1, over all pixels and channels; (B,). Equal images give infinity."""
+    check_pair(pred, gt)
+    return -10 * torch.log10((pred - gt).pow(2).mean(dim=(1, 2, 3)))
+
+
+def ssim(pred: Tensor, gt: Tensor) -> Tensor:
+    """Structural similarity; (B,).
+
+    Raises:
+        ValueError: if an image is smaller than the window of 11 pixels.
+    """
+    check_pair(pred, gt)
+    if min(pred.shape[-2:]) < WINDOW:
+        raise ValueError(f'SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {tuple(pred.shape[-2:])}')
+    return _ssim(pred, gt, data_range=1, size_average=False, win_size=WINDOW, win_sigma=SIGMA)
+
+
+def ms_ssim(pred: Tensor, gt: Tensor, *, auto_scales: bool = False) -> Tensor:
+    """Multi-scale structural similarity (Wang et al., 2003); (B,). Negative terms count as zero.
+
+    Args:
+        pred: (B, 3, H, W).
+        gt: (B, 3, H, W).
+        auto_scales: for images too small for five scales, take the finest ones there is room for, their weights
+            scaled to sum to one, instead of raising.
+
+    Raises:
+        ValueError: if the images are too small for five scales (176 pixels), or with `auto_scales` for one (11).
+    """
+    check_pair(pred, gt)
+    side, full = min(pred.shape[-2:]), len(MS_SSIM_WEIGHTS)
+    scales = sum(side >= minimum for minimum in MS_SSIM_MINIMUM)
+    if scales == 0 or (scales < full and not auto_scales):
+        minimum = MS_SSIM_MINIMUM[0 if auto_scales else -1]
+        raise ValueError(f'MS-SSIM needs images of at least {minimum}x{minimum} pixels, got {tuple(pred.shape[-2:])}'
+                         + ('' if auto_scales else ' (auto_scales=True takes fewer than five scales)'))
+    if scales == 1:
+        return ssim(pred, gt).clamp_min(0)
+    total = sum(MS_SSIM_WEIGHTS[:scales])
+    weights = tuple(weight / total for weight in MS_SSIM_WEIGHTS[:scales])
+    return multiscale_structural_similarity_index_measure(
+        pred, gt, gaussian_kernel=True, sigma=SIGMA, kernel_size=WINDOW, data_range=1.0, betas=weights,
+        normalize='relu', reduction='none').reshape(-1)
+
+
+def gt_mean(pred: Tensor, gt: Tensor) -> Tensor:
+    """Scales each image to its reference's mean luma (BT.601, float), clipped to [0, 1]; the "GT-mean" of the field.
+
+    Introduced by KinD (Zhang et al., 2019) and used by LLFlow, Retinexformer and this paper's tables.
+    """
+    check_pair(pred, gt)
+    means = [luma(x).mean(dim=(1, 2, 3), keepdim=True) for x in (gt, pred)]
+    return (pred * (means[0] / means[1].clamp_min(EPS))).clamp(0, 1)
+
+
+def check_pair(pred: Tensor, gt: Tensor) -> None:
+    """Raises a `ValueError` unless both are (B, 3, H, W) of one shape."""
+    if pred.shape != gt.shape or pred.dim() != 4 or pred.shape[1] != 3:
+        raise ValueError(f'pred and gt must share one shape (B, 3, H, W), got {tuple(pred.shape)}, {tuple(gt.shape)}')

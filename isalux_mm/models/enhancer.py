@@ -1,0 +1,175 @@
+"""`LowLightEnhancer`: an enhancement network as an mmengine model, with its losses."""
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from isalux_mm.models.gates import Routing
+from isalux_mm.models.pretrained import check_shapes
+from isalux_mm.registry import MODELS
+from isalux_mm.structures import EnhanceDataSample
+
+DEFAULT_LOSSES = dict(loss_mse=dict(type='MSELoss'))
+
+
+@MODELS.register_module()
+class LowLightEnhancer(BaseModel):
+    """Trains and runs an enhancement network; modes 'loss', 'predict' and 'tensor'.
+
+    Args:
+        network: config of a registered enhancement network: (B, 3, H, W) to (B, 3, H, W), RGB in [0, 1], unclamped.
+        losses: configs by the name under which each is logged, 'loss_...'; Eq. 13 is three of them.
+        balance_loss: config of the loss on each mixture layer's routing, averaged over the layers; `None` for none.
+        data_preprocessor: config of a data preprocessor.
+        init_cfg: mmengine's initialisation config.
+
+    Raises:
+        ValueError: if a loss's name does not start with 'loss', and in 'loss' mode if a sample has no `gt_img`.
+    """
+
+    def __init__(self,
+                 network: dict,
+                 losses: Mapping[str, dict] | None = None,
+                 *,
+                 balance_loss: dict | None = dict(type='BalanceLoss', kind='switch', loss_weight=0.01),
+                 data_preprocessor: dict | None = dict(type='LowLightDataPreprocessor'),
+                 init_cfg: dict | None = None):
+        super().__init__(
+            data_preprocessor=None if data_preprocessor is None else MODELS.build(data_preprocessor),
+            init_cfg=init_cfg)
+        losses = DEFAULT_LOSSES if losses is None else losses
+        wrong = [name for name in losses if not name.startswith('loss')]
+        if wrong:
+            raise ValueError(f"losses must be named 'loss...', so that mmengine sums them, got {wrong}")
+        self.network = MODELS.build(network)
+        self.losses = nn.ModuleDict({name: MODELS.build(config) for name, config in losses.items()})
+        self.balance_loss = None if balance_loss is None else MODELS.build(balance_loss)
+        self.last_routings: list[Routing] = []
+
+    def init_weights(self) -> None:
+        """Initialises network and losses; the one place where pretrained weights are fetched (from scratch only)."""
+        super().init_weights()
+        for loss in self.losses.values():
+            if hasattr(loss, 'init_weights'):
+                loss.init_weights()
+
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Sequence[EnhanceDataSample] | None = None,
+                mode: str = 'tensor') -> dict[str, Tensor] | list[EnhanceDataSample] | Tensor:
+        """Runs the network.
+
+        Args:
+            inputs: (B, 3, H, W), RGB in [0, 1].
+            data_samples: one per image; their `img_shape` tells padding from picture, `gt_img` is the reference.
+            mode: 'loss', 'predict' or 'tensor'.
+
+        Returns:
+            Named losses; or the data samples with `pred_img`, clamped, at the unpadded size; or the raw output.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.network(inputs)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def loss(self, inputs: Tensor, data_samples: Sequence[EnhanceDataSample]) -> dict[str, Tensor]:
+        """Losses by name, averaged over the images, and the balance loss."""
+        lacking = [s.get('low_path') for s in data_samples if 'gt_img' not in s]
+        if lacking:
+            raise ValueError(f'every data sample needs gt_img for the loss, missing for {lacking}')
+        sizes = valid_sizes(inputs, data_samples)
+        references = [sample.gt_img.to(inputs) for sample in data_samples]
+        totals: dict[str, Tensor] = {name: inputs.new_zeros(()) for name in self.losses}
+        self.last_routings = []
+        for indices, images in groups_of_size(inputs, sizes):
+            pred, routings = self._run(images)
+            gt = torch.stack([references[i] for i in indices])
+            for name, loss in self.losses.items():
+                totals[name] = totals[name] + loss(pred, gt) * (len(indices) / len(sizes))
+            self._keep(routings)
+        if self.balance_loss is not None and self.last_routings:
+            totals['loss_balance'] = torch.stack([self.balance_loss(r) for r in self.last_routings]).mean()
+        self.last_routings = [Routing(*(t.detach() for t in r)) for r in self.last_routings]
+        return totals
+
+    def predict(self, inputs: Tensor,
+                data_samples: Sequence[EnhanceDataSample] | None = None) -> list[EnhanceDataSample]:
+        """Data samples with `pred_img` (3, H, W), RGB clamped to [0, 1], and `low_img`, both without padding."""
+        if data_samples is None:
+            shape = tuple(inputs.shape[-2:])
+            data_samples = [EnhanceDataSample(metainfo=dict(img_shape=shape)) for _ in inputs]
+        enhanced = run_unpadded(self.network, inputs, valid_sizes(inputs, data_samples))
+        for sample, low, (h, w), pred in zip(data_samples, inputs, valid_sizes(inputs, data_samples), enhanced):
+            sample.low_img = low[:, :h, :w]
+            sample.pred_img = pred[:, :h, :w].float().clamp(0, 1)
+        return list(data_samples)
+
+    def _run(self, images: Tensor) -> tuple[Tensor, list[Routing]]:
+        if hasattr(self.network, 'forward_with_routing'):
+            return self.network.forward_with_routing(images)
+        return self.network(images), []
+
+    def _keep(self, routings: list[Routing]) -> None:
+        """Joins the routing of groups of images, layer by layer."""
+        if not self.last_routings:
+            self.last_routings = routings
+        else:
+            self.last_routings = [
+                Routing(*(torch.cat(pair) for pair in zip(a, b))) for a, b in zip(self.last_routings, routings)
+            ]
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        """A checkpoint of another width gives one clear error, under non-strict loading too."""
+        own = {prefix + key: value for key, value in self.state_dict().items()}
+        check_shapes(own, state_dict, name='checkpoint')
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def valid_sizes(inputs: Tensor, data_samples: Sequence[EnhanceDataSample]) -> list[tuple[int, int]]:
+    """(H, W) of every image without its padding."""
+    if len(data_samples) != len(inputs):
+        raise ValueError(f'data_samples must have one entry per image, {len(inputs)}, got {len(data_samples)}')
+    return [tuple(sample.get('img_shape', inputs.shape[-2:]))[:2] for sample in data_samples]
+
+
+def groups_of_size(images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:
+    """Indices and unpadded images (b, 3, h, w) of every size that occurs."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, size in enumerate(sizes):
+        groups.setdefault(size, []).append(index)
+    if len(groups) == 1:
+        (h, w), indices = next(iter(groups.items()))
+        return [(indices, images[:, :, :h, :w])]
+    return [(indices, images[indices][:, :, :h, :w]) for (h, w), indices in groups.items()]
+
+
+def run_unpadded(network: Callable[[Tensor], Tensor], images: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+    """Runs a network on every image without its padding, those of one size together; the padding comes back as zeros.
+
+    No padding reaches a global statistic, so that every image gets the result it has alone.
+
+    Args:
+        network: (b, 3, h, w) to (b, 3, h, w).
+        images: (B, 3, H, W), padded at right and bottom.
+        sizes: valid (h, w) of every image.
+
+    Raises:
+        ValueError: if the network changes the size of an image.
+    """
+    out = None
+    for indices, group in groups_of_size(images, sizes):
+        enhanced = network(group)
+        if enhanced.shape != group.shape:
+            raise ValueError(f'the enhancement network must keep the size: {tuple(group.shape)} went in, '
+                             f'{tuple(enhanced.shape)} came out')
+        if enhanced.shape == images.shape:
+            return enhanced
+        h, w = group.shape[-2:]
+        out = images.new_zeros(images.shape, dtype=enhanced.dtype) if out is None else out
+        padded = torch.nn.functional.pad(enhanced, (0, images.shape[-1] - w, 0, images.shape[-2] - h))
+        out = out.index_copy(0, torch.tensor(indices, device=out.device), padded)
+    return out

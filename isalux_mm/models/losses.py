@@ -1,0 +1,201 @@
+"""Losses (ISALux, Eq. 13): pixel, perceptual, structural; each a thin class, computed in float32 under autocast.
+
+Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped), and returns a scalar times
+`loss_weight`. The hybrid of Eq. 13 is a dict of them in `LowLightEnhancer(losses=...)`.
+"""
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import vgg19
+
+from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.image_quality import ms_ssim
+from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
+from isalux_mm.models.priors import IMAGENET_MEAN, IMAGENET_STD, FrozenModule
+from isalux_mm.registry import MODELS
+
+CHARBONNIER_EPS = 1e-3  # Lai et al., 2017
+# torchvision's VGG-19: the last layer of `features` that each name stands for
+VGG19_LAYERS = {
+    'relu1_1': 1, 'relu1_2': 3, 'relu2_1': 6, 'relu2_2': 8, 'relu3_1': 11, 'relu3_2': 13, 'relu3_3': 15,
+    'relu3_4': 17, 'relu4_1': 20, 'relu4_2': 22, 'relu4_3': 24, 'relu4_4': 26, 'relu5_1': 29, 'relu5_2': 31,
+    'relu5_3': 33, 'relu5_4': 35,
+}
+DISTANCES = {'l1': F.l1_loss, 'mse': F.mse_loss}
+
+
+class WeightedLoss(nn.Module):
+    """A loss times its weight, in float32 whatever autocast says.
+
+    Args:
+        loss_weight: factor.
+    """
+
+    def __init__(self, loss_weight: float = 1.0):
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        """The unweighted loss of two float32 batches."""
+        raise NotImplementedError
+
+    def forward(self, pred: Tensor, gt: Tensor) -> Tensor:
+        with torch.autocast(pred.device.type, enabled=False):
+            pred, gt = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (pred, gt))
+            return self.loss_weight * self.compute(pred, gt)
+
+
+@MODELS.register_module()
+class MSELoss(WeightedLoss):
+    """Mean squared error (first term of Eq. 13)."""
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return F.mse_loss(pred, gt)
+
+
+@MODELS.register_module()
+class L1Loss(WeightedLoss):
+    """Mean absolute error (ours; paper silent)."""
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return F.l1_loss(pred, gt)
+
+
+@MODELS.register_module()
+class CharbonnierLoss(WeightedLoss):
+    """Mean of sqrt(d^2 + eps^2), a smooth absolute error (ours; paper silent).
+
+    Args:
+        loss_weight: factor.
+        eps: where it turns from square to linear.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, *, eps: float = CHARBONNIER_EPS):
+        super().__init__(loss_weight)
+        self.eps = eps
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return torch.sqrt((pred - gt)**2 + self.eps**2).mean()
+
+
+@MODELS.register_module()
+class MSSSIMLoss(WeightedLoss):
+    """1 - MS-SSIM (third term of Eq. 13).
+
+    Args:
+        loss_weight: factor.
+        auto_scales: shorten the pyramid for images too small for five scales instead of raising.
+
+    Raises:
+        ValueError: in forward, if the image is too small; names the minimum.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, *, auto_scales: bool = False):
+        super().__init__(loss_weight)
+        self.auto_scales = auto_scales
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return 1 - ms_ssim(pred, gt, auto_scales=self.auto_scales).mean()
+
+
+@MODELS.register_module()
+class VGG19Features(FrozenModule):
+    """Feature maps of torchvision's VGG-19, ImageNet-normalised, frozen.
+
+    Args:
+        layers: names such as 'relu3_4'.
+        checkpoint: local copy of torchvision's weights; by default they are fetched in `init_weights`.
+    """
+
+    def __init__(self, layers: Sequence[str] = ('relu5_4', ), *, checkpoint: str | None = None):
+        super().__init__()
+        for layer in layers:
+            check_choice(layer, VGG19_LAYERS, 'layers')
+        self.layers, self.checkpoint = tuple(layers), checkpoint
+        depth = max(VGG19_LAYERS[layer] for layer in layers) + 1
+        self.features = vgg19(weights=None).features[:depth]
+        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.freeze()
+
+    def init_weights(self) -> None:
+        """Loads `checkpoint`, or torchvision's weights.
+
+        Raises:
+            RuntimeError: if they can neither be found nor downloaded; says where to place the file.
+        """
+        if self.checkpoint:
+            return load_weights(self.features, self.checkpoint, name='VGG-19', prefix='features.')
+        state = fetch_torchvision_weights(
+            'VGG19_Weights.IMAGENET1K_V1', option='loss_perceptual.features.checkpoint',
+            alternative='take loss_perceptual out of losses')
+        own = self.features.state_dict()
+        self.features.load_state_dict({key: state[f'features.{key}'] for key in own})
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
+        x, found = (image - self.mean) / self.std, {}
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            found[index] = x
+        return [found[VGG19_LAYERS[layer]] for layer in self.layers]
+
+
+@MODELS.register_module()
+class PerceptualLoss(WeightedLoss):
+    """Distance of feature maps of a frozen network (second term of Eq. 13).
+
+    The network is no part of the state dict: it is fetched where training starts, not carried in checkpoints.
+
+    Args:
+        loss_weight: factor.
+        features: config of a registered module that gives a list of feature maps of an image in [0, 1].
+        layer_weights: factor of each feature map; all ones by default.
+        distance: 'l1' or 'mse'.
+
+    Raises:
+        ValueError: in forward, if `layer_weights` and the feature maps differ in number.
+    """
+
+    def __init__(self,
+                 loss_weight: float = 1.0,
+                 *,
+                 features: Mapping = dict(type='VGG19Features', layers=('relu5_4', )),
+                 layer_weights: Sequence[float] | None = None,
+                 distance: str = 'l1'):
+        super().__init__(loss_weight)
+        check_choice(distance, DISTANCES, 'distance')
+        self.features = MODELS.build(dict(features)).requires_grad_(False).eval()
+        self.layer_weights, self.distance = layer_weights, distance
+
+    def init_weights(self) -> None:
+        """Fetches the weights of the feature network, where it has any to fetch."""
+        if hasattr(self.features, 'init_weights'):
+            self.features.init_weights()
+
+    def train(self, mode: bool = True) -> 'PerceptualLoss':
+        """The feature network stays in eval mode."""
+        super().train(mode)
+        self.features.eval()
+        return self
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        with torch.no_grad():
+            expected = self.features(gt)
+        got = self.features(pred)
+        weights = self.layer_weights or [1.0] * len(got)
+        if len(weights) != len(got):
+            raise ValueError(f'layer_weights must have one entry per feature map, {len(got)}, got {len(weights)}')
+        return sum(w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected))
+
+    def state_dict(self, *args, **kwargs) -> dict:
+        """Empty: frozen features are not saved."""
+        return kwargs.get('destination') if kwargs.get('destination') is not None else {}
+
+    def _load_from_state_dict(self, *args) -> None:
+        """Nothing is expected of a checkpoint."""
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:
+        """Nothing is saved."""
