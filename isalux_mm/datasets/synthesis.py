@@ -9,6 +9,8 @@ from mmcv.transforms import BaseTransform
 from isalux_mm.functional.degradation import DegradationRanges, degrade, normalize_exposure, sample_degradation
 from isalux_mm.registry import TRANSFORMS
 
+DEFAULT_RANGES = DegradationRanges()
+
 
 @TRANSFORMS.register_module()
 class SynthesizeLowLight(BaseTransform):
@@ -49,3 +51,22 @@ class SynthesizeLowLight(BaseTransform):
         results['low'] = degrade(results['gt'], degradation, rng)
         results['degradation'] = asdict(degradation)
         return results
+
+
+def synthesize_pair(photo: np.ndarray,
+                    name: str,
+                    *,
+                    ranges: DegradationRanges = DEFAULT_RANGES,
+                    target_luma: tuple[float, float] | None = (0.45, 0.04),
+                    seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """One (low, gt) pair of a photograph, the same for the same name and seed.
+
+    Args:
+        photo: (H, W, 3), float32, RGB in [0, 1].
+        name: what the chance depends on beside `seed`.
+        ranges, target_luma: as in `SynthesizeLowLight`.
+        seed: of the whole set.
+    """
+    transform = SynthesizeLowLight(asdict(ranges), target_luma=target_luma, seed=seed)
+    results = transform.transform(dict(gt=photo, gt_path=name))
+    return results['low'], results['gt']

@@ -1,5 +1,7 @@
 """ExDark's metric: COCO and VOC figures of the whole set, and by lighting type and indoor/outdoor, in one table."""
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 
 import numpy as np
 from mmdet.datasets.api_wrappers import COCOeval
@@ -96,11 +98,12 @@ class ExDarkMetric(CocoMetric):
         found = [detection for detection in detections if detection['image_id'] in wanted]
         if not found:
             return 0.0, 0.0
-        evaluation = COCOeval(self._coco_api, self._coco_api.loadRes(found), 'bbox')
-        evaluation.params.imgIds, evaluation.params.catIds = image_ids, self.cat_ids
-        evaluation.params.maxDets = list(self.proposal_nums)
-        evaluation.evaluate()
-        evaluation.accumulate()
+        with redirect_stdout(StringIO()):  # pycocotools prints its progress
+            evaluation = COCOeval(self._coco_api, self._coco_api.loadRes(found), 'bbox')
+            evaluation.params.imgIds, evaluation.params.catIds = image_ids, self.cat_ids
+            evaluation.params.maxDets = list(self.proposal_nums)
+            evaluation.evaluate()
+            evaluation.accumulate()
         precision = evaluation.eval['precision'][:, :, :, 0, -1]  # (overlap, recall, class), all areas, 100 detections
         half = precision[0]
         return float(precision[precision > -1].mean()), float(half[half > -1].mean())

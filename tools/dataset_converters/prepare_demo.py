@@ -1,0 +1,56 @@
+"""Makes a small pair set for a first training from photographs that lie inside installed packages:
+`python tools/dataset_converters/prepare_demo.py`.
+
+scikit-image: astronaut, motorcycle, retina (training), chelsea, coffee, rocket (held out); scikit-learn: china, flower;
+matplotlib: grace_hopper. Nothing is downloaded.
+"""
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from synthesize_lowlight import make_jobs, run_jobs
+
+PHOTOS = {
+    'skimage': ('data/astronaut.png', 'data/motorcycle_left.png', 'data/retina.jpg', 'data/chelsea.png',
+                'data/coffee.png', 'data/rocket.jpg'),
+    'sklearn': ('datasets/images/china.jpg', 'datasets/images/flower.jpg'),
+    'matplotlib': ('mpl-data/sample_data/grace_hopper.jpg', ),
+}
+HELD_OUT = {'chelsea', 'coffee', 'rocket'}
+VARIANTS, MAX_SIDE = 12, 512
+
+
+def packaged_photos() -> list[Path]:
+    """Paths of the photographs.
+
+    Raises:
+        FileNotFoundError: if a package or a photograph is missing; names it.
+    """
+    found = []
+    for package, names in PHOTOS.items():
+        spec = find_spec(package)
+        if spec is None:
+            raise FileNotFoundError(f'the demo needs the package {package}: pip install -e .[dev]')
+        found += [Path(spec.origin).parent / name for name in names]
+    missing = [str(p) for p in found if not p.is_file()]
+    if missing:
+        raise FileNotFoundError(f'photographs missing from their packages: {missing}')
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, default=Path('data/demo'), help='folder of the pair set')
+    parser.add_argument('--workers', type=int, default=2)
+    args = parser.parse_args()
+    jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
+    errors = run_jobs(jobs, args.out, max_side=MAX_SIDE, seed=0, workers=args.workers)
+    for error in errors:
+        print(error, file=sys.stderr)
+    print(f'{len(jobs) - len(errors)} pairs in {args.out}')
+    return 1 if errors else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Tests a checkpoint, prints the metrics, saves the enhanced images on request:
+`python tools/test.py CONFIG CHECKPOINT --out DIR --csv FILE`.
+"""
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.table import Table
+
+from isalux_mm.models.pretrained import read_state_dict
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint (.pth or .safetensors); never unpickled')
+    parser.add_argument('--work-dir', help='folder for logs; default: work_dirs/NAME_OF_CONFIG')
+    parser.add_argument('--out', metavar='DIR', help='save the enhanced images here')
+    parser.add_argument('--csv', metavar='FILE', help='write the values of every image here')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def load_checkpoint(model: torch.nn.Module, path: str) -> None:
+    """Loads weights strictly: what is missing or left over is an error, not a line in the log."""
+    state = read_state_dict(path)
+    result = model.load_state_dict(state, strict=False)
+    if result.missing_keys or result.unexpected_keys:
+        raise ValueError(f'{path} does not fit the model: {len(result.missing_keys)} tensors are missing '
+                         f'{result.missing_keys[:3]}, {len(result.unexpected_keys)} left over '
+                         f'{result.unexpected_keys[:3]}')
+
+
+def build_runner(args: argparse.Namespace) -> Runner:
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    cfg.load_from, cfg.resume = None, False
+    if args.out:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='isalux_mm.SaveEnhancedHook', out_dir=args.out)]
+    if args.csv:
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        named = [e for e in evaluators if e.get('type', '').endswith('PairedImageQuality') and not e.get('of_input')]
+        for evaluator in named or evaluators[:1]:
+            evaluator.csv_path = args.csv
+    return Runner.from_cfg(cfg)
+
+
+def print_table(metrics: dict) -> None:
+    """The metrics, a row each, on the terminal."""
+    table = Table('metric', 'value')
+    for name, value in metrics.items():
+        table.add_row(name, f'{value:.4f}' if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    runner = build_runner(args)
+    load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint)
+    print_table(runner.test())
+
+
+if __name__ == '__main__':
+    main()
