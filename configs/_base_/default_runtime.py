@@ -15,8 +15,11 @@ custom_hooks = [
 ]
 
 visualizer = dict(
-    type='Visualizer', vis_backends=[dict(type='LocalVisBackend'),
-                                     dict(type='TensorboardVisBackend')])
+    type='Visualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend', img_save_dir='../../vis'),  # WORK_DIR/vis
+        dict(type='TensorboardVisBackend')
+    ])
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
 env_cfg = dict(
     cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))

@@ -1,5 +1,6 @@
 """Hooks: expert usage in the log, panels of input | output | reference, enhanced images of a test on disk."""
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,15 +75,16 @@ def usage(routings: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
     num_experts = routings[0].probabilities.shape[1]
     shares = torch.stack([F.one_hot(r.indices, num_experts).float().mean(dim=(0, 1)) for r in routings])
     probabilities = torch.stack([r.probabilities.float() for r in routings])
-    entropy = torch.special.entr(probabilities).sum(dim=-1).mean() / torch.log(torch.tensor(float(num_experts)))
+    entropy = torch.special.entr(probabilities).sum(dim=-1).mean() / math.log(max(num_experts, 2))
     return shares, entropy
 
 
 @HOOKS.register_module()
 class EnhanceVisualizationHook(Hook):
-    """Writes panels of input | output | reference at each validation and test.
+    """Hands panels of input | output | reference to the visualizer's backends at each validation and test.
 
-    They go to `WORK_DIR/vis/` as PNG and to the visualizer's backends (TensorBoard, say).
+    TensorBoard shows them under 'val_00_NAME'; `LocalVisBackend` writes them as PNG files, to `WORK_DIR/vis` in our
+    configs.
 
     Args:
         num_images: how many images of a run are shown.
@@ -102,7 +104,7 @@ class EnhanceVisualizationHook(Hook):
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                        outputs: Sequence[EnhanceDataSample] | None = None) -> None:
         """Shows the images of this batch until there are enough."""
-        self._show(runner, outputs or (), f'iter_{runner.iter}')
+        self._show(runner, outputs or (), 'val')
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                         outputs: Sequence[EnhanceDataSample] | None = None) -> None:
@@ -110,21 +112,20 @@ class EnhanceVisualizationHook(Hook):
         self._show(runner, outputs or (), 'test')
 
     @master_only
-    def _show(self, runner: Runner, samples: Sequence[EnhanceDataSample], folder: str) -> None:
+    def _show(self, runner: Runner, samples: Sequence[EnhanceDataSample], stage: str) -> None:
         for sample in samples[:self.num_images - self._shown]:
             panel = side_by_side(panel_pictures(sample), max_side=self.max_side)
-            name = Path(sample.get('low_path') or f'{self._shown:04d}').stem
-            write_image(Path(runner.work_dir) / 'vis' / folder / f'{name}.png', panel / 255)
-            runner.visualizer.add_image(f'{folder}/{name}', panel, step=runner.iter)
+            name = Path(sample.get('low_path') or 'image').stem
+            runner.visualizer.add_image(f'{stage}_{self._shown:02d}_{name}', panel, step=runner.iter)
             self._shown += 1
 
 
 @HOOKS.register_module()
 class SaveEnhancedHook(Hook):
-    """Saves every enhanced image of a test under its own name.
+    """Saves every enhanced image of a test as PNG under its own name; scenes of frames keep their sub-folders.
 
     Args:
-        out_dir: folder; scenes of frames keep their sub-folder where names would clash.
+        out_dir: folder.
     """
 
     def __init__(self, out_dir: str):
@@ -133,9 +134,11 @@ class SaveEnhancedHook(Hook):
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                         outputs: Sequence[EnhanceDataSample] | None = None) -> None:
         """Writes the images of this batch."""
+        roots = getattr(runner.test_dataloader.dataset, 'folders', {}).get('low', ())
         for sample in outputs or ():
             low = Path(sample.low_path)
-            write_image(self.out_dir / low.parent.name / f'{low.stem}.png', to_array(sample.pred_img) / 255)
+            root = next((root for root in roots if low.is_relative_to(root)), low.parent)
+            write_image(self.out_dir / low.relative_to(root).with_suffix('.png'), to_array(sample.pred_img) / 255)
 
 
 def panel_pictures(sample: EnhanceDataSample) -> dict:

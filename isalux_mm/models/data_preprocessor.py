@@ -24,11 +24,13 @@ class LowLightDataPreprocessor(BaseDataPreprocessor):
         input_range: white of the inputs: 1, 255 or 65535.
         channel_order: 'rgb' or 'bgr' of the inputs. References in data samples are RGB in [0, 1] already.
         pad_size_divisor: sizes are padded to a multiple of it (ISALux takes any size: 1).
-        check_nan: raise on NaN or infinite pixels (reads the data, which synchronises with a GPU).
+        check_nan: raise on NaN or infinite pixels, of references too; `None` leaves it out where it would stall, that
+            is in training on an accelerator (reading the data synchronises with it).
         non_blocking: copies to the device as mmengine's.
 
     Raises:
-        ValueError: if an option is unknown, or in forward an image has not 3 channels or is not finite.
+        ValueError: if an option is unknown, or in forward an image has not 3 channels, is not finite, or holds integers
+            where `input_range` is 1.
     """
 
     def __init__(self,
@@ -36,7 +38,7 @@ class LowLightDataPreprocessor(BaseDataPreprocessor):
                  channel_order: str = 'rgb',
                  *,
                  pad_size_divisor: int = 1,
-                 check_nan: bool = True,
+                 check_nan: bool | None = None,
                  non_blocking: bool = False):
         super().__init__(non_blocking)
         check_choice(input_range, INPUT_RANGES, 'input_range')
@@ -51,15 +53,23 @@ class LowLightDataPreprocessor(BaseDataPreprocessor):
         data = self.cast_data(data)
         images = [self._to_unit_rgb(image, index) for index, image in enumerate(data['inputs'])]
         samples = data.get('data_samples')
-        for image, sample in zip(images, samples or ()):
+        check_nan = self.check_nan
+        if check_nan is None:
+            check_nan = not training or self.device.type == 'cpu'
+        for index, image in enumerate(images if check_nan else ()):
+            check_finite(image, f'inputs[{index}]')
+        for index, (image, sample) in enumerate(zip(images, samples or ())):
             sample.set_metainfo(dict(img_shape=tuple(image.shape[-2:])))
+            if check_nan and 'gt_img' in sample:
+                check_finite(sample.gt_img, f'data_samples[{index}].gt_img')
         return dict(inputs=self._stack(images), data_samples=samples)
 
     def _to_unit_rgb(self, image: Tensor, index: int) -> Tensor:
+        if self.scale == 1 and not image.is_floating_point():
+            raise ValueError(f'inputs[{index}] must be floating point in [0, 1] with input_range=1, got {image.dtype} '
+                             '(8-bit images need input_range=255)')
         image = image.float() / self.scale if self.scale != 1 else image.float()
         check_image(image, '3 H W', f'inputs[{index}]')
-        if self.check_nan:
-            check_finite(image, f'inputs[{index}]')
         return image if self.channel_order == 'rgb' else image.flip(0)
 
     def _stack(self, images: Sequence[Tensor]) -> Tensor:

@@ -25,7 +25,8 @@ class LowLightEnhancer(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        ValueError: if a loss's name does not start with 'loss', and in 'loss' mode if a sample has no `gt_img`.
+        ValueError: if a loss's name does not start with 'loss', and in 'loss' mode if a sample lacks the `gt_img` that
+            a loss needs, or its size is another than the input's.
     """
 
     def __init__(self,
@@ -77,19 +78,23 @@ class LowLightEnhancer(BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(self, inputs: Tensor, data_samples: Sequence[EnhanceDataSample]) -> dict[str, Tensor]:
-        """Losses by name, averaged over the images, and the balance loss."""
-        lacking = [s.get('low_path') for s in data_samples if 'gt_img' not in s]
-        if lacking:
-            raise ValueError(f'every data sample needs gt_img for the loss, missing for {lacking}')
+        """Losses by name, averaged over the images, and the balance loss.
+
+        Losses whose `against` is 'low' compare with the input and need no `gt_img`.
+        """
         sizes = valid_sizes(inputs, data_samples)
-        references = [sample.gt_img.to(inputs) for sample in data_samples]
+        compared = {getattr(loss, 'against', 'gt') for loss in self.losses.values()}
+        references = reference_images(inputs, data_samples, sizes) if 'gt' in compared else None
         totals: dict[str, Tensor] = {name: inputs.new_zeros(()) for name in self.losses}
         self.last_routings = []
         for indices, images in groups_of_size(inputs, sizes):
             pred, routings = self._run(images)
-            gt = torch.stack([references[i] for i in indices])
+            against = dict(low=images)
+            if references is not None:
+                against['gt'] = torch.stack([references[i] for i in indices])
             for name, loss in self.losses.items():
-                totals[name] = totals[name] + loss(pred, gt) * (len(indices) / len(sizes))
+                value = loss(pred, against[getattr(loss, 'against', 'gt')])
+                totals[name] = totals[name] + value * (len(indices) / len(sizes))
             self._keep(routings)
         if self.balance_loss is not None and self.last_routings:
             totals['loss_balance'] = torch.stack([self.balance_loss(r) for r in self.last_routings]).mean()
@@ -134,6 +139,23 @@ def valid_sizes(inputs: Tensor, data_samples: Sequence[EnhanceDataSample]) -> li
     if len(data_samples) != len(inputs):
         raise ValueError(f'data_samples must have one entry per image, {len(inputs)}, got {len(data_samples)}')
     return [tuple(sample.get('img_shape', inputs.shape[-2:]))[:2] for sample in data_samples]
+
+
+def reference_images(inputs: Tensor, data_samples: Sequence[EnhanceDataSample],
+                     sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """The references (3, h, w), as `inputs` in dtype and device.
+
+    Raises:
+        ValueError: if one is missing or its size is not its image's.
+    """
+    lacking = [sample.get('low_path') for sample in data_samples if 'gt_img' not in sample]
+    if lacking:
+        raise ValueError(f'every data sample needs gt_img for the loss, missing for {lacking}')
+    for sample, size in zip(data_samples, sizes):
+        if tuple(sample.gt_img.shape) != (3, *size):
+            raise ValueError(f'gt_img must be {(3, *size)} as its input, got {tuple(sample.gt_img.shape)} '
+                             f'for {sample.get("low_path")}')
+    return [sample.gt_img.to(inputs) for sample in data_samples]
 
 
 def groups_of_size(images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:

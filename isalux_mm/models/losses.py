@@ -1,14 +1,16 @@
 """Losses (ISALux, Eq. 13): pixel, perceptual, structural; each a thin class, computed in float32 under autocast.
 
 Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped), and returns a scalar times
-`loss_weight`. The hybrid of Eq. 13 is a dict of them in `LowLightEnhancer(losses=...)`.
+`loss_weight`; a zero-reference loss takes the low-light input in the place of `gt`. The hybrid of Eq. 13 is a dict of
+them in `LowLightEnhancer(losses=...)`.
 """
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import vgg19
+from torchvision.models import get_model, get_model_weights, list_models, vgg19
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.image_quality import ms_ssim
@@ -31,7 +33,11 @@ class WeightedLoss(nn.Module):
 
     Args:
         loss_weight: factor.
+
+    Attributes:
+        against: what the second argument is: 'gt', or 'low' for losses that need no reference.
     """
+    against = 'gt'
 
     def __init__(self, loss_weight: float = 1.0):
         super().__init__()
@@ -144,10 +150,55 @@ class VGG19Features(FrozenModule):
 
 
 @MODELS.register_module()
+class TorchvisionFeatures(FrozenModule):
+    """Feature maps of any of torchvision's ImageNet classifiers, ImageNet-normalised, frozen.
+
+    Args:
+        model: torchvision's name of the network, 'efficientnet_b0' say.
+        layers: names of modules inside it, 'features.3' say.
+        checkpoint: local copy of the weights; by default torchvision's are fetched in `init_weights`.
+
+    Raises:
+        ValueError: if torchvision has no such network, or the network no such layer.
+    """
+
+    def __init__(self, model: str, layers: Sequence[str], *, checkpoint: str | None = None):
+        super().__init__()
+        check_choice(model, list_models(), 'model')
+        network = get_model(model, weights=None).eval()
+        for layer in layers:
+            check_choice(layer, get_graph_node_names(network)[1], 'layers')
+        self.model, self.layers, self.checkpoint = model, tuple(layers), checkpoint
+        self.network = create_feature_extractor(network, {layer: layer for layer in layers})
+        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.freeze()
+
+    def init_weights(self) -> None:
+        """Loads `checkpoint`, or torchvision's weights.
+
+        Raises:
+            RuntimeError: if they can neither be found nor downloaded; says where to place the file.
+        """
+        if self.checkpoint:
+            return load_weights(self.network, self.checkpoint, name=self.model)
+        entry = get_model_weights(self.model).DEFAULT
+        state = fetch_torchvision_weights(
+            str(entry), option='loss_perceptual.features.checkpoint', alternative='take loss_perceptual out of losses')
+        self.network.load_state_dict({key: state[key] for key in self.network.state_dict()})
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
+        found = self.network((image - self.mean) / self.std)
+        return [found[layer] for layer in self.layers]
+
+
+@MODELS.register_module()
 class PerceptualLoss(WeightedLoss):
     """Distance of feature maps of a frozen network (second term of Eq. 13).
 
-    The network is no part of the state dict: it is fetched where training starts, not carried in checkpoints.
+    The network is hidden from the module tree: it is fetched where training starts, and no optimizer, average of
+    weights, DDP or checkpoint ever meets it.
 
     Args:
         loss_weight: factor.
@@ -167,19 +218,18 @@ class PerceptualLoss(WeightedLoss):
                  distance: str = 'l1'):
         super().__init__(loss_weight)
         check_choice(distance, DISTANCES, 'distance')
-        self.features = MODELS.build(dict(features)).requires_grad_(False).eval()
+        self._hidden = (MODELS.build(dict(features)).requires_grad_(False).eval(), )
         self.layer_weights, self.distance = layer_weights, distance
+
+    @property
+    def features(self) -> nn.Module:
+        """The frozen feature network."""
+        return self._hidden[0]
 
     def init_weights(self) -> None:
         """Fetches the weights of the feature network, where it has any to fetch."""
         if hasattr(self.features, 'init_weights'):
             self.features.init_weights()
-
-    def train(self, mode: bool = True) -> 'PerceptualLoss':
-        """The feature network stays in eval mode."""
-        super().train(mode)
-        self.features.eval()
-        return self
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         with torch.no_grad():
@@ -190,12 +240,7 @@ class PerceptualLoss(WeightedLoss):
             raise ValueError(f'layer_weights must have one entry per feature map, {len(got)}, got {len(weights)}')
         return sum(w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected))
 
-    def state_dict(self, *args, **kwargs) -> dict:
-        """Empty: frozen features are not saved."""
-        return kwargs.get('destination') if kwargs.get('destination') is not None else {}
-
-    def _load_from_state_dict(self, *args) -> None:
-        """Nothing is expected of a checkpoint."""
-
-    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:
-        """Nothing is saved."""
+    def _apply(self, fn: Callable, recurse: bool = True) -> 'PerceptualLoss':
+        """Takes the hidden network along to another device."""
+        self.features._apply(fn)
+        return super()._apply(fn, recurse)

@@ -18,8 +18,17 @@ def mean_patches(image: Tensor, patch: int) -> Tensor:
     return F.avg_pool2d(image.mean(dim=1, keepdim=True), patch, ceil_mode=True, count_include_pad=False)
 
 
+class ZeroReferenceLoss(WeightedLoss):
+    """A loss that compares the prediction with the low-light input, or with nothing.
+
+    Args:
+        loss_weight: factor.
+    """
+    against = 'low'
+
+
 @MODELS.register_module()
-class ExposureLoss(WeightedLoss):
+class ExposureLoss(ZeroReferenceLoss):
     """Squared distance of the patches' mean from a well-exposed level.
 
     Args:
@@ -32,21 +41,21 @@ class ExposureLoss(WeightedLoss):
         super().__init__(loss_weight)
         self.level, self.patch = level, patch
 
-    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+    def compute(self, pred: Tensor, low: Tensor) -> Tensor:
         return (mean_patches(pred, self.patch) - self.level).pow(2).mean()
 
 
 @MODELS.register_module()
-class ColorConstancyLoss(WeightedLoss):
+class ColorConstancyLoss(ZeroReferenceLoss):
     """Squared differences of the channels' means: a picture is grey on average."""
 
-    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+    def compute(self, pred: Tensor, low: Tensor) -> Tensor:
         red, green, blue = pred.mean(dim=(2, 3)).unbind(dim=1)
         return ((red - green)**2 + (red - blue)**2 + (green - blue)**2).mean()
 
 
 @MODELS.register_module()
-class SpatialConsistencyLoss(WeightedLoss):
+class SpatialConsistencyLoss(ZeroReferenceLoss):
     """Differences between neighbouring patches stay those of the input.
 
     Args:
@@ -58,14 +67,14 @@ class SpatialConsistencyLoss(WeightedLoss):
         super().__init__(loss_weight)
         self.patch = patch
 
-    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
-        bright, dark = mean_patches(pred, self.patch), mean_patches(gt, self.patch)
+    def compute(self, pred: Tensor, low: Tensor) -> Tensor:
+        bright, dark = mean_patches(pred, self.patch), mean_patches(low, self.patch)
         change = [(torch.diff(bright, dim=d).abs() - torch.diff(dark, dim=d).abs()).pow(2).sum() for d in (2, 3)]
         return 2 * sum(change) / bright.numel()  # each pair counts for both of its patches
 
 
 @MODELS.register_module()
-class TotalVariationLoss(WeightedLoss):
+class TotalVariationLoss(ZeroReferenceLoss):
     """Squared gradient of the gain pred / low, which is to be smooth like an illumination.
 
     Args:
@@ -77,6 +86,6 @@ class TotalVariationLoss(WeightedLoss):
         super().__init__(loss_weight)
         self.eps = eps
 
-    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
-        gain = torch.log((pred.clamp_min(0) + self.eps) / (gt + self.eps))
+    def compute(self, pred: Tensor, low: Tensor) -> Tensor:
+        gain = torch.log((pred.clamp_min(0) + self.eps) / (low + self.eps))
         return sum(torch.diff(gain, dim=d).pow(2).sum() for d in (2, 3)) / gain.numel()
