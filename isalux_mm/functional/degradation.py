@@ -1,8 +1,8 @@
 """Physical synthesis of low light: unprocess, darken, shot and read noise, process (ours; paper silent).
 
 All arrays are (H, W, 3), float32, RGB in [0, 1]. The order follows a camera: the photograph is taken back to linear
-light (inverse tone curve, inverse sRGB), exposed in stops, its channels gained apart, noise is added to the linear
-signal, and the result is developed again (sRGB, an S-shaped tone curve with a toe, 8 bits, JPEG on request).
+light (inverse tone curve, inverse gamma), exposed in stops, its channels gained apart, noise is added to the linear
+signal, and the result is developed again (gamma, an S-shaped tone curve with a toe, 8 bits, JPEG on request).
 
 Why a toe: under a power law a gain in linear light is a constant factor in sRGB, a slope of 1 between log low and log
 reference. Measured on pairs of LOL the slope is 1.3 to 2.7 (median 1.9 on LOL-v1, 2.1 on LOL-v2-real) at mean ratios
@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
-SRGB_KNEE, SRGB_LINEAR_KNEE = 0.04045, 0.0031308  # IEC 61966-2-1
+GAMMA = 2.2
 EPS = 1e-6
 STOPS_LIMIT = (-12.0, 2.0)
-EXPONENT_LIMIT = (0.4, 2.5)  # of the exposure normalisation
+EXPONENT_LIMIT = (0.3, 3.0)  # of the exposure normalisation
 PROBE_SIDE = 64  # means are solved for on a picture of about this size
 
 Range = tuple[float, float]
@@ -63,7 +63,7 @@ class DegradationRanges:
     Attributes:
         stops: exposure; used where `mean_ratio` is `None`. Ours: one to five stops under.
         mean_ratio: mean luma of low over reference, drawn log-evenly; the stops are solved for it. LOL: 0.06 to 0.27.
-        slope: LOL: 1.3 to 2.7, taken a little wider below.
+        slope: LOL: 1.3 to 2.7; the curve over a whole picture comes out up to 0.3 steeper than its toe.
         reference_slope: ours: photographs carry a mild S-curve (Brooks et al., 2019, undo 3x^2 - 2x^3).
         gain_jitter: standard deviation of each gain around 1. Ours.
         shot: drawn log-evenly. Brooks et al. (2019) draw 1e-4 to 1.2e-2 for raw photographs; ours is lower, for the
@@ -78,7 +78,7 @@ class DegradationRanges:
     """
     stops: Range = (-5.0, -1.0)
     mean_ratio: Range | None = (0.05, 0.3)
-    slope: Range = (1.1, 2.6)
+    slope: Range = (1.1, 2.4)
     reference_slope: Range = (1.0, 1.2)
     gain_jitter: float = 0.06
     shot: Range = (1e-5, 2e-3)
@@ -105,15 +105,17 @@ class DegradationRanges:
                 raise ValueError(f'{name} must be positive, got {value}')
 
 
-def srgb_to_linear(image: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] to linear light in [0, 1] (IEC 61966-2-1)."""
-    return np.where(image <= SRGB_KNEE, image / 12.92, ((image + 0.055) / 1.055)**np.float32(2.4))
+def gamma_expand(image: np.ndarray) -> np.ndarray:
+    """Gamma-coded values in [0, 1] to linear light.
+
+    A power of 2.2 without sRGB's linear part: that part would steepen the toe of dark images beyond what pairs show.
+    """
+    return np.maximum(image, 0)**np.float32(GAMMA)
 
 
-def linear_to_srgb(image: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] to sRGB in [0, 1] (IEC 61966-2-1)."""
-    curved = 1.055 * np.maximum(image, SRGB_LINEAR_KNEE)**np.float32(1 / 2.4) - 0.055
-    return np.where(image <= SRGB_LINEAR_KNEE, image * 12.92, curved)
+def gamma_compress(linear: np.ndarray) -> np.ndarray:
+    """Linear light to gamma-coded values in [0, 1]; the inverse of `gamma_expand`."""
+    return np.maximum(linear, 0)**np.float32(1 / GAMMA)
 
 
 def tone_curve(image: np.ndarray, slope: float) -> np.ndarray:
@@ -123,7 +125,7 @@ def tone_curve(image: np.ndarray, slope: float) -> np.ndarray:
     """
     if slope == 1:
         return image
-    power = np.float32(slope)
+    image, power = np.clip(image, 0, 1), np.float32(slope)  # rounding may have left [0, 1], where powers are NaN
     dark, light = image**power, (1 - image)**power
     return dark / np.maximum(dark + light, EPS)
 
@@ -136,7 +138,7 @@ def mean_luma(image: np.ndarray) -> float:
 def normalize_exposure(image: np.ndarray, target_luma: float) -> np.ndarray:
     """Brings the mean luma to a target by a power law, which clips no highlight.
 
-    A target normalised in exposure is learnable, an arbitrary one is not. The exponent stays in [0.4, 2.5]; a picture
+    A target normalised in exposure is learnable, an arbitrary one is not. The exponent stays in [0.3, 3]; a picture
     that is nearly black or white comes near the target only.
 
     Args:
@@ -197,13 +199,13 @@ def net_slope(degradation: Degradation) -> float:
 
 
 def unprocess(image: np.ndarray, reference_slope: float = 1.0) -> np.ndarray:
-    """sRGB photograph to linear light: inverse tone curve, inverse sRGB."""
-    return srgb_to_linear(tone_curve(image, 1 / reference_slope))
+    """Photograph to linear light: inverse tone curve, inverse gamma."""
+    return gamma_expand(tone_curve(image, 1 / reference_slope))
 
 
 def process(linear: np.ndarray, slope: float = 1.0) -> np.ndarray:
-    """Linear light to a developed photograph: sRGB, then the tone curve with a toe."""
-    return tone_curve(linear_to_srgb(np.clip(linear, 0, 1)), slope)
+    """Linear light to a developed photograph: gamma, then the tone curve with a toe."""
+    return tone_curve(gamma_compress(np.clip(linear, 0, 1)), slope)
 
 
 def expose(linear: np.ndarray, stops: float, gains: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> np.ndarray:
