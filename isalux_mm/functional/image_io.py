@@ -89,10 +89,13 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
 
 def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
-    """Pictures below a folder, sorted by path; hidden files are left out."""
-    found = Path(folder).rglob('*') if recursive else Path(folder).glob('*')
-    suffixes = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
-    return sorted(p for p in found if p.suffix.lower() in suffixes and not p.name.startswith('.') and p.is_file())
+    """Pictures below a folder, sorted by path; links to folders are followed, hidden files are left out."""
+    suffixes, found = (*IMAGE_SUFFIXES, ARRAY_SUFFIX), []
+    for where, folders, names in os.walk(folder, followlinks=True):
+        if not recursive:
+            folders.clear()
+        found += [Path(where) / n for n in names if Path(n).suffix.lower() in suffixes and not n.startswith('.')]
+    return sorted(found)
 
 
 def _umask() -> int:

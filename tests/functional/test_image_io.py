@@ -1,0 +1,115 @@
+"""Every layout of pixels is read right; what cannot be read is named."""
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from isalux_mm.functional.image_io import ImageReadError, list_images, read_image, read_size, write_image
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+
+def save(path, array, mode=None, **options):
+    Image.fromarray(array, mode).save(path, **options)
+    return path
+
+
+def test_8_bit_rgb(tmp_path):
+    image = read_image(save(tmp_path / 'a.png', COLOURS))
+    assert image.dtype == np.float32
+    np.testing.assert_allclose(image, COLOURS / 255, atol=1e-6)
+
+
+def test_grey_becomes_three_channels(tmp_path):
+    image = read_image(save(tmp_path / 'a.png', COLOURS[..., 0]))
+    np.testing.assert_allclose(image, np.repeat(COLOURS[..., :1], 3, 2) / 255, atol=1e-6)
+
+
+def test_alpha_is_dropped(tmp_path):
+    rgba = np.dstack([COLOURS, np.full((6, 9), 7, np.uint8)])
+    np.testing.assert_allclose(read_image(save(tmp_path / 'a.png', rgba)), COLOURS / 255, atol=1e-6)
+
+
+def test_palette(tmp_path):
+    picture = Image.fromarray(COLOURS).convert('P')
+    picture.save(tmp_path / 'a.png')
+    np.testing.assert_allclose(read_image(tmp_path / 'a.png'), np.asarray(picture.convert('RGB')) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_16_bits_keep_their_depth(tmp_path, suffix, channels):
+    deep = np.random.default_rng(1).integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+    deep = deep if channels == 3 else deep[..., 0]
+    cv2.imwrite(str(tmp_path / f'a{suffix}'), deep[..., ::-1] if channels == 3 else deep)
+    expected = deep if channels == 3 else np.repeat(deep[..., None], 3, 2)
+    np.testing.assert_allclose(read_image(tmp_path / f'a{suffix}'), expected / 65535, atol=1e-6)
+
+
+def test_exif_orientation(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    Image.fromarray(np.full((4, 8, 3), 128, np.uint8)).save(tmp_path / 'a.jpg', exif=exif)
+    assert read_image(tmp_path / 'a.jpg').shape == (8, 4, 3)
+    assert read_size(tmp_path / 'a.jpg') == (8, 4)
+
+
+def test_float_arrays(tmp_path):
+    np.save(tmp_path / 'a.npy', COLOURS.astype(np.float64) / 255)
+    np.testing.assert_allclose(read_image(tmp_path / 'a.npy'), COLOURS / 255, atol=1e-6)
+    assert read_size(tmp_path / 'a.npy') == (6, 9)
+
+
+def text(path):
+    path.write_text('no picture at all')
+
+
+def truncated(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def not_finite(path):
+    array = np.ones((2, 2, 3))
+    array[0, 0, 0] = np.nan
+    with open(path, 'wb') as file:
+        np.save(file, array)
+
+
+@pytest.mark.parametrize('name, make, message', [
+    ('a.png', text, 'no readable picture'),
+    ('a.png', lambda p: p.write_bytes(b''), 'the file is empty'),
+    ('a.png', truncated, 'no readable picture'),
+    ('a.npy', not_finite, '1 NaN or infinite values of 12'),
+    ('a.npy', lambda p: np.save(p, np.ones((2, 2))), r'must hold a float array \(H, W, 3\)'),
+    ('a.png', lambda p: None, 'no such file'),
+])
+def test_unreadable_files_are_named(tmp_path, name, make, message):
+    make(tmp_path / name)
+    with pytest.raises(ImageReadError, match=f'{name}: .*{message}'):
+        read_image(tmp_path / name)
+
+
+def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_image(tmp_path / 'sub' / 'a.png', COLOURS / 255)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'sub' / 'a.png')), COLOURS)
+
+    def fail(self, file, **options):
+        file.write(b'half')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, 'save', fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_image(tmp_path / 'b.png', COLOURS / 255)
+    assert [p.name for p in tmp_path.iterdir()] == ['sub']
+
+
+def test_listing_follows_links_and_skips_hidden_files(tmp_path):
+    (tmp_path / 'real').mkdir()
+    (tmp_path / 'set').mkdir()
+    save(tmp_path / 'real' / 'b.png', COLOURS)
+    save(tmp_path / 'set' / 'a.PNG', COLOURS)
+    save(tmp_path / 'set' / '.hidden.png', COLOURS)
+    (tmp_path / 'set' / 'linked').symlink_to(tmp_path / 'real')
+    assert [p.name for p in list_images(tmp_path / 'set')] == ['a.PNG', 'b.png']
+    assert [p.name for p in list_images(tmp_path / 'set', recursive=False)] == ['a.PNG']
