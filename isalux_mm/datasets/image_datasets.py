@@ -5,11 +5,13 @@ from pathlib import Path
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
-from isalux_mm.functional.image_io import ImageReadError, list_images, read_size
+from isalux_mm.functional.image_io import ImageReadError, check_whole, list_images, read_size
 from isalux_mm.registry import DATASETS
 
 KNOWN_PREFIXES = ('low', 'normal', 'high')  # LOL-v2 names its pairs low00690, normal00690
 SHOWN = 20
+
+Files = list[tuple[Path, Path]]  # (path within the folder, file)
 
 
 class ImageFolderDataset(BaseDataset):
@@ -20,7 +22,9 @@ class ImageFolderDataset(BaseDataset):
         data_prefix: folder, or list of folders, of each kind of image.
         pipeline: transforms.
         recursive: whether sub-folders (scenes of frames) are read; names are matched by their relative path.
-        skip_broken: leave unreadable files out, with a count in the log, instead of raising.
+        scenes: names of the first-level folders to read; `None` reads all.
+        without_scenes: names of first-level folders to leave out, such as those that a benchmark tests on.
+        skip_broken: leave unreadable files and pairs of unequal size out, with a count in the log, instead of raising.
         layout: what a user is told to put where, when a folder is missing.
         test_mode: as mmengine's.
         indices: number of samples or their indices, as mmengine's.
@@ -38,6 +42,8 @@ class ImageFolderDataset(BaseDataset):
                  pipeline: Sequence[dict | Callable] = (),
                  *,
                  recursive: bool = True,
+                 scenes: Sequence[str] | None = None,
+                 without_scenes: Sequence[str] = (),
                  skip_broken: bool = False,
                  layout: str = '',
                  test_mode: bool = False,
@@ -49,6 +55,7 @@ class ImageFolderDataset(BaseDataset):
             kind: [Path(data_root) / f for f in ([folders] if isinstance(folders, str) else folders)]
             for kind, folders in prefixes.items()
         }
+        self.scenes, self.without_scenes = scenes, without_scenes
         self.recursive, self.skip_broken, self.layout = recursive, skip_broken, layout
         super().__init__(pipeline=list(pipeline), test_mode=test_mode, indices=indices, serialize_data=False)
 
@@ -61,72 +68,76 @@ class ImageFolderDataset(BaseDataset):
             for folder in folders:
                 if not folder.is_dir():
                     raise FileNotFoundError(f'data_prefix[{kind!r}]: no folder {folder}. {self.layout}'.rstrip())
-        files = {kind: self._list(folders) for kind, folders in self.folders.items()}
-        for kind, found in files.items():
-            if not found:
-                raise ValueError(f'data_prefix[{kind!r}]: no image in {", ".join(map(str, self.folders[kind]))}')
-        return self._readable(self._records(files))
-
-    def _list(self, folders: Sequence[Path]) -> list[tuple[Path, Path]]:
-        """(folder, path relative to it) of every image."""
-        return [(folder, path.relative_to(folder)) for folder in folders
-                for path in list_images(folder, self.recursive)]
-
-    def _records(self, files: dict[str, list[tuple[Path, Path]]]) -> list[dict]:
-        """Records of the files found, here: one per file of the only kind."""
-        kind, = self.kinds
-        return [{f'{kind}_path': str(folder / name)} for folder, name in files[kind]]
-
-    def _readable(self, records: list[dict]) -> list[dict]:
-        """Reads every header; raises on, or leaves out, what is unreadable or unequal in size."""
-        good, broken = [], []
-        for record in records:
-            try:
-                sizes = {key: read_size(record[key]) for key in (f'{kind}_path' for kind in self.kinds)}
-            except ImageReadError as error:
-                broken.append(str(error))
-                continue
-            if len(set(sizes.values())) > 1:
-                broken.append('sizes differ: ' + ', '.join(f'{record[k]} is {w}x{h}' for k, (h, w) in sizes.items()))
-            else:
-                good.append(record)
-        if broken and not self.skip_broken:
-            raise ValueError(_listed('unusable images (skip_broken=True leaves them out)', broken))
+        records, alone = self._records({kind: self._list(kind) for kind in self.kinds})
+        good, broken = self._sorted_out(records)
+        if alone or (broken and not self.skip_broken):
+            hint = '' if alone else ' (skip_broken=True leaves them out)'
+            raise ValueError(_listed(f'unusable images{hint}', [*alone, *broken]))
         if broken:
             MMLogger.get_current_instance().warning(_listed('images left out', broken))
         if not good:
-            raise ValueError(_listed('no usable image is left', broken))
+            raise ValueError(_listed('broken images, none is left', broken))
         return good
+
+    def _list(self, kind: str) -> Files:
+        """Images of a kind; of several folders, the folder's number leads the name."""
+        folders = self.folders[kind]
+        files = [(Path(str(number)) / path.relative_to(folder), path) for number, folder in enumerate(folders)
+                 for path in list_images(folder, self.recursive) if self._wanted(path.relative_to(folder))]
+        if not files:
+            where = ', '.join(map(str, folders))
+            raise ValueError(f'data_prefix[{kind!r}]: no image in {where}. {self.layout}'.rstrip())
+        return files
+
+    def _wanted(self, name: Path) -> bool:
+        """Whether the first-level folder of a relative path is to be read."""
+        scene = name.parts[0] if len(name.parts) > 1 else ''
+        return scene not in self.without_scenes and (self.scenes is None or scene in self.scenes)
+
+    def _records(self, files: dict[str, Files]) -> tuple[list[dict], list[str]]:
+        """Records, and what has no partner; here one record per file of the only kind."""
+        kind, = self.kinds
+        return [{f'{kind}_path': str(path)} for _, path in files[kind]], []
+
+    def _sorted_out(self, records: list[dict]) -> tuple[list[dict], list[str]]:
+        """Reads every header: the usable records, and a line about each of the others."""
+        good, broken = [], []
+        for record in records:
+            sizes, lines = {}, []
+            for path in (record[f'{kind}_path'] for kind in self.kinds):
+                try:
+                    sizes[path] = read_size(path)
+                    check_whole(path)
+                except ImageReadError as error:
+                    lines.append(str(error))
+            if not lines and len(set(sizes.values())) > 1:
+                lines.append('sizes differ: ' + ', '.join(f'{path} is {w}x{h}' for path, (h, w) in sizes.items()))
+            broken += lines
+            if not lines:
+                good.append(record)
+        return good, broken
 
 
 @DATASETS.register_module()
 class PairedImageDataset(ImageFolderDataset):
     """Low-light images with their normal-light references, from two parallel folders.
 
-    Reads LOL-v1, LOL-v2, SDSD (frames in scene folders), LOL-Blur and any two folders whose names match. Names are
-    matched without suffix, after taking off a leading 'low', 'normal' or 'high'. See `ImageFolderDataset` for the
-    arguments; `data_prefix` is `dict(low=..., gt=...)`.
+    Reads LOL-v1, LOL-v2, SDSD (frames in scene folders), LOL-Blur and any two folders whose names match: equal names
+    first (suffixes may differ), then the rest without a leading 'low', 'normal' or 'high'. See `ImageFolderDataset`
+    for the arguments; `data_prefix` is `dict(low=..., gt=...)`, two lists of folders are parallel.
     """
     kinds = ('low', 'gt')
 
-    def _records(self, files: dict[str, list[tuple[Path, Path]]]) -> list[dict]:
-        tables = {kind: self._by_key(kind, found) for kind, found in files.items()}
-        low, gt = tables['low'], tables['gt']
-        alone = [f'{low[k]} has no gt' for k in sorted(low.keys() - gt)]
-        alone += [f'{gt[k]} has no low' for k in sorted(gt.keys() - low)]
-        if alone:
-            raise ValueError(_listed('images without a partner', alone))
-        return [dict(low_path=str(low[key]), gt_path=str(gt[key])) for key in sorted(low)]
-
-    @staticmethod
-    def _by_key(kind: str, found: list[tuple[Path, Path]]) -> dict[str, Path]:
-        table: dict[str, Path] = {}
-        for folder, name in found:
-            key = pair_key(name)
-            if key in table:
-                raise ValueError(f'two {kind} images share the name {key!r}: {table[key]} and {folder / name}')
-            table[key] = folder / name
-        return table
+    def _records(self, files: dict[str, Files]) -> tuple[list[dict], list[str]]:
+        low, gt = files['low'], files['gt']
+        pairs = _matched(low, gt, lambda name: name.with_suffix('').as_posix())
+        paired = {path for pair in pairs for path in pair}
+        low, gt = ([(name, path) for name, path in side if path not in paired] for side in (low, gt))
+        pairs += _matched(low, gt, pair_key)
+        paired = {path for pair in pairs for path in pair}
+        alone = [f'{path} has no partner in {other}' for side, other in ((low, 'gt'), (gt, 'low'))
+                 for _, path in side if path not in paired]
+        return [dict(low_path=str(a), gt_path=str(b)) for a, b in sorted(pairs)], alone
 
 
 @DATASETS.register_module()
@@ -137,19 +148,34 @@ class UnpairedImageDataset(ImageFolderDataset):
 
 @DATASETS.register_module()
 class PhotoDataset(ImageFolderDataset):
-    """Normally lit photographs, darkened on the fly by `SynthesizeLowLight`; `data_prefix` is `dict(gt=...)`."""
+    """Normally lit photographs, darkened on the fly by `SynthesizeLowLight`; `data_prefix` is `dict(gt=...)`.
+
+    Wrap it in mmengine's `RepeatDataset` to see a small set many times in an epoch.
+    """
     kinds = ('gt', )
 
 
 def pair_key(name: Path) -> str:
-    """What two files of a pair share: the relative path without suffix and without a known prefix."""
-    stem = name.stem
+    """A path without suffix and without a known prefix of its last part: the same for `low7.png` and `normal7.png`."""
+    stem = name.stem.lower()
     for prefix in KNOWN_PREFIXES:
-        rest = stem.lower().removeprefix(prefix).lstrip('_-')
-        if rest != stem.lower() and rest:
-            stem = rest
-            break
+        rest = stem.removeprefix(prefix).lstrip('_-')
+        if stem.startswith(prefix) and rest:
+            return (name.parent / rest).as_posix()
     return (name.parent / stem).as_posix()
+
+
+def _matched(low: Files, gt: Files, key: Callable[[Path], str]) -> list[tuple[Path, Path]]:
+    """Files of both sides that share a key; raises where two of one side do."""
+    tables: list[dict[str, Path]] = []
+    for side in (low, gt):
+        table: dict[str, Path] = {}
+        for name, path in side:
+            if key(name) in table:
+                raise ValueError(f'two images of one side share the name {key(name)!r}: {table[key(name)]} and {path}')
+            table[key(name)] = path
+        tables.append(table)
+    return [(tables[0][k], tables[1][k]) for k in tables[0].keys() & tables[1].keys()]
 
 
 def _listed(head: str, offenders: Sequence[str]) -> str:

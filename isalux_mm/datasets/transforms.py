@@ -116,7 +116,7 @@ class PairedRandomRotate90(PairedTransform):
 
 @TRANSFORMS.register_module()
 class PairedResize(PairedTransform):
-    """Resizes; the mean brightness stays (area averaging when shrinking, bilinear when enlarging).
+    """Resizes; the mean brightness stays (area averaging along sides that shrink, bilinear along those that grow).
 
     Args:
         size: (height, width); or `None` with `max_side`.
@@ -223,9 +223,11 @@ class PackEnhanceInputs(BaseTransform):
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes (H, W, 3) by area averaging when shrinking, bilinearly when enlarging."""
-    shrinks = height * width < image.shape[0] * image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    """Resizes (H, W, 3): area averaging along sides that shrink, then bilinear along those that grow."""
+    h, w = min(height, image.shape[0]), min(width, image.shape[1])
+    if (h, w) != image.shape[:2]:
+        image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
+    return image if (h, w) == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """Darkness for detection data: the physical synthesis in mmdet pipelines, the bright original kept as reference."""
 import json
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +10,16 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import PackDetInputs
 
-from isalux_mm.functional.degradation import Degradation, DegradationRanges, degrade, sample_degradation
+from isalux_mm.functional.degradation import (
+    Degradation,
+    DegradationRanges,
+    degrade,
+    sample_degradation,
+    seeded_generator,
+)
 from isalux_mm.registry import TRANSFORMS
 
+PLAIN_SRGB = dict(slope=None, reference_toe=(1.0, 1.0))
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
 
 
@@ -22,8 +28,8 @@ def darkness_ranges(ranges: Mapping | None = None, gain: float | None = None) ->
 
     Args:
         ranges: changes to the fields of `DegradationRanges`.
-        gain: fixed exposure gain in linear light, in (0, 1]; `None` draws the exposure. Everything else is still
-            drawn: `ranges=dict(slope=(1, 1), reference_slope=(1, 1), gain_jitter=0)` leaves gain, blur and noise.
+        gain: fixed exposure gain in linear light, in (0, 1], under plain sRGB: no toe is drawn unless `ranges` says
+            so. White balance, blur and noise are still drawn. `None` draws exposure and toe.
 
     Raises:
         ValueError: if the gain is outside (0, 1], or given along with an exposure in `ranges`.
@@ -36,12 +42,8 @@ def darkness_ranges(ranges: Mapping | None = None, gain: float | None = None) ->
     clash = sorted({'stops', 'mean_ratio'} & set(ranges))
     if clash:
         raise ValueError(f'gain fixes the exposure, so ranges must not hold it, got {clash}')
-    return DegradationRanges(**ranges, mean_ratio=None, stops=(math.log2(gain), ) * 2)
-
-
-def darkness_generator(image_id: int | str, seed: int) -> np.random.Generator:
-    """The source of chance of an image: the same for the same id and seed, on every machine."""
-    return np.random.default_rng([seed, zlib.crc32(str(image_id).encode())])
+    fixed = dict(mean_ratio=None, stops=(math.log2(gain), ) * 2)
+    return DegradationRanges(**PLAIN_SRGB | ranges | fixed)
 
 
 def darken(image: np.ndarray, ranges: DegradationRanges, rng: np.random.Generator) -> tuple[np.ndarray, Degradation]:
@@ -97,7 +99,7 @@ class DarkenImage(BaseTransform):
         if self.seed is None:
             rng = np.random.default_rng(np.random.randint(2**31))
         else:
-            rng = darkness_generator(results['img_id'], self.seed)
+            rng = seeded_generator(self.seed, str(results['img_id']))
         reference = np.clip(np.round(image), 0, 255).astype(np.uint8)
         dark, _ = darken(np.ascontiguousarray(reference[..., ::-1]), self.ranges, rng)
         results['img'] = np.ascontiguousarray(dark[..., ::-1]).astype(image.dtype)

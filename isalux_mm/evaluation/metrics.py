@@ -1,4 +1,4 @@
-"""mmengine metrics on top of `functional`: one value per image, means in the table, a CSV on request."""
+"""mmengine metrics on top of `functional`: numbers per image, their means in the table, a CSV on request."""
 import csv
 import math
 import os
@@ -8,18 +8,27 @@ from pathlib import Path
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
-from torch import Tensor
+from torch import Tensor, nn
 
 from isalux_mm.functional import image_quality
+from isalux_mm.functional.checks import check_choice, check_finite, check_image
 from isalux_mm.functional.niqe import niqe
 from isalux_mm.registry import METRICS
+
+# file names under which torchvision publishes the trunks that lpips uses
+LPIPS_BACKBONES = {
+    'alex': 'alexnet-owt-7be5be79.pth', 'vgg': 'vgg16-397923af.pth', 'squeeze': 'squeezenet1_1-b8a52dc0.pth',
+}
 
 
 class ImageMetric(BaseMetric):
     """Computes named values per image; reports their means.
 
+    A value that is not finite (PSNR of equal images, NIQE of a black one) stays in the CSV and is left out of the
+    mean, with a warning that counts; where none is finite the mean is not either.
+
     Args:
-        csv_path: file for the values of every image; written whole, at the end.
+        csv_path: file for the values of every image, replaced whole at the end of each evaluation.
         collect_device: as mmengine's.
         prefix: as mmengine's.
     """
@@ -34,79 +43,94 @@ class ImageMetric(BaseMetric):
         raise NotImplementedError
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Adds the images of a batch.
+        """Adds the images of a batch, as names and numbers.
 
         Raises:
-            ValueError: if an image lacks its reference or has values that are not finite; names the file.
+            ValueError: if an image is missing, misshapen, of another size than its reference or not finite; names the
+                file.
         """
         for sample in data_samples:
-            name = sample.get('low_path') or f'image {len(self.results)}'
-            pred = sample.get('pred_img')
-            if pred is None or not bool(torch.isfinite(pred).all()):
-                raise ValueError(f'{name}: pred_img must be finite, got '
-                                 + ('none' if pred is None else 'NaN or infinite values'))
-            self.results.append((name, *self.values(sample)))
+            name = str(sample.get('low_path') or f'image {len(self.results)}')
+            try:
+                values = self.values(sample)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f'{type(self).__name__} of {name}: {error}') from error
+            self.results.append((name, *values))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Means over the images; infinite values (PSNR of equal images) are left out of the mean, with a warning."""
+        """Writes the CSV, averages over the images.
+
+        Raises:
+            ValueError: if there is no image.
+        """
+        if not results:
+            raise ValueError(f'{type(self).__name__} must be given one image at least, got none')
         if self.csv_path is not None:
             write_csv(self.csv_path, ('image', *self.columns), sorted(results))
-        means = {}
-        for index, column in enumerate(self.columns, start=1):
-            values = [row[index] for row in results]
-            finite = [v for v in values if math.isfinite(v)]
-            if len(finite) < len(values):
-                MMLogger.get_current_instance().warning(
-                    f'{column}: {len(values) - len(finite)} of {len(values)} values are infinite and left out')
-            means[column] = sum(finite) / len(finite) if finite else math.inf
-        return means
+        columns = list(zip(*results))[1:]
+        return {name: finite_mean(name, values) for name, values in zip(self.columns, columns)}
 
 
 @METRICS.register_module()
 class PairedImageQuality(ImageMetric):
     """PSNR and SSIM, raw and GT-mean, always together (definitions: `functional.image_quality`).
 
-    The prediction is compared as float in [0, 1], RGB. GT-mean scales it to the reference's mean BT.601 luma first.
-    Columns: PSNR, SSIM, PSNR_GTmean, SSIM_GTmean.
+    Prediction and reference are compared as float64 RGB in [0, 1], not rounded to 8 bits. GT-mean scales the
+    prediction to the reference's mean grey value first. Columns: PSNR, SSIM, PSNR_GTmean, SSIM_GTmean.
 
     Args:
         csv_path: as in `ImageMetric`.
+        crop_border: pixels cut off every side of both images before anything is measured; the paper's field cuts none.
         of_input: score the unprocessed input instead of the prediction; the columns get the suffix `_input`.
         collect_device: as mmengine's.
         prefix: as mmengine's.
+
+    Raises:
+        ValueError: if `crop_border` is negative.
     """
 
-    def __init__(self, csv_path: str | None = None, *, of_input: bool = False, collect_device: str = 'cpu',
-                 prefix: str | None = None):
+    def __init__(self, csv_path: str | None = None, *, crop_border: int = 0, of_input: bool = False,
+                 collect_device: str = 'cpu', prefix: str | None = None):
         super().__init__(csv_path, collect_device=collect_device, prefix=prefix)
+        if crop_border < 0:
+            raise ValueError(f'crop_border must be at least 0, got {crop_border}')
+        self.crop_border = crop_border
         self.field = 'low_img' if of_input else 'pred_img'
         suffix = '_input' if of_input else ''
         self.columns = tuple(f'{name}{suffix}' for name in ('PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean'))
 
     def values(self, sample: dict) -> Sequence[float]:
-        gt = sample.get('gt_img')
-        if gt is None:
-            raise ValueError(f'{sample.get("low_path")}: PSNR and SSIM need gt_img, got none')
-        return paired_quality(sample[self.field], gt)
+        pred, gt = (self._cropped(image_of(sample, field)) for field in (self.field, 'gt_img'))
+        return paired_quality(pred, gt)
+
+    def _cropped(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        border = self.crop_border
+        return image[:, border:max(height - border, 0), border:max(width - border, 0)]
 
 
 @METRICS.register_module()
 class NIQE(ImageMetric):
-    """Naturalness without reference, lower is better (definition: `functional.niqe`). Column: NIQE."""
+    """Naturalness without reference, lower is better (definition: `functional.niqe`). Column: NIQE.
+
+    The paper's own figures for ISALux: MEF 3.58, LIME 3.91, DICM 3.21, NPE 3.40; it does not say with which
+    implementation, and these differ in the second decimal and more.
+    """
     columns = ('NIQE', )
 
     def values(self, sample: dict) -> Sequence[float]:
-        return (niqe(sample['pred_img'][None].float()).item(), )
+        return (niqe(image_of(sample, 'pred_img')[None]).item(), )
 
 
 @METRICS.register_module()
 class LPIPS(ImageMetric):
-    """Learned perceptual distance (Zhang et al., 2018), by the lpips package. Column: LPIPS.
+    """Learned perceptual distance (Zhang et al., 2018), lower is better, by the lpips package. Column: LPIPS.
 
-    The package carries its linear heads; the backbone is torchvision's and is looked for on disk, never downloaded.
+    The package carries its linear heads (v0.1); the backbone is torchvision's and is taken from disk, never
+    downloaded. Runs on the CPU.
 
     Args:
-        net: 'alex', 'vgg' or 'squeeze'.
+        net: 'alex' (the field's tables), 'vgg' or 'squeeze'.
         backbone: local file of the backbone's weights; by default the hub's cache is searched.
         csv_path: as in `ImageMetric`.
         collect_device: as mmengine's.
@@ -114,56 +138,87 @@ class LPIPS(ImageMetric):
 
     Raises:
         FileNotFoundError: if the backbone's weights are not on disk; says which file to place where.
+        ImportError: if lpips is not installed.
+        ValueError: if `net` is none of the three, or the file is no such backbone.
     """
     columns = ('LPIPS', )
-    FILES = {'alex': 'alexnet-owt-7be5be79.pth', 'vgg': 'vgg16-397923af.pth', 'squeeze': 'squeezenet1_1-b8a52dc0.pth'}
 
     def __init__(self, net: str = 'alex', *, backbone: str | None = None, csv_path: str | None = None,
                  collect_device: str = 'cpu', prefix: str | None = None):
         super().__init__(csv_path, collect_device=collect_device, prefix=prefix)
-        if net not in self.FILES:
-            raise ValueError(f'net must be one of {sorted(self.FILES)}, got {net!r}')
-        path = Path(backbone or Path(torch.hub.get_dir()) / 'checkpoints' / self.FILES[net])
+        check_choice(net, LPIPS_BACKBONES, 'net')
+        file = LPIPS_BACKBONES[net]
+        path = Path(backbone or Path(torch.hub.get_dir()) / 'checkpoints' / file)
         if not path.is_file():
-            raise FileNotFoundError(f'LPIPS needs the weights of its backbone: place {self.FILES[net]} (torchvision) '
-                                    f'at {path}, or set backbone to a local copy')
+            raise FileNotFoundError(f'LPIPS needs the weights of its backbone: place {file} (torchvision) at {path}, '
+                                    'or set backbone to a local copy, or take LPIPS out of the evaluators')
         self.model = _build_lpips(net, path)
 
     def values(self, sample: dict) -> Sequence[float]:
-        if sample.get('gt_img') is None:
-            raise ValueError(f'{sample.get("low_path")}: LPIPS needs gt_img, got none')
-        images = [sample[key][None].float().cpu() for key in ('pred_img', 'gt_img')]
+        pred, gt = (image_of(sample, field)[None].float().cpu() for field in ('pred_img', 'gt_img'))
+        image_quality.check_pair(pred, gt)
         with torch.no_grad():
-            return (self.model(*images, normalize=True).item(), )
+            return (self.model(pred, gt, normalize=True).item(), )
+
+
+def image_of(sample: dict, field: str) -> Tensor:
+    """The field's image, (3, H, W).
+
+    Raises:
+        ValueError: if it is missing or has values that are not finite.
+    """
+    image = sample.get(field)
+    if image is None:
+        raise ValueError(f'{field} must be an image, got none')
+    check_image(image, '3 H W', field)
+    check_finite(image, field)
+    return image
 
 
 def paired_quality(pred: Tensor, gt: Tensor) -> tuple[float, float, float, float]:
-    """PSNR, SSIM, then both with GT-mean, of (3, H, W), RGB in [0, 1]."""
+    """PSNR, SSIM, then both with GT-mean, of (3, H, W), RGB in [0, 1], in float64."""
     pred, gt = pred[None].double(), gt[None].to(pred.device).double()
     scaled = image_quality.gt_mean(pred, gt)
     return tuple(f(image, gt).item() for image in (pred, scaled) for f in (image_quality.psnr, image_quality.ssim))
+
+
+def finite_mean(name: str, values: Sequence[float]) -> float:
+    """Mean of the finite values, with a warning if some are not; of all values if none is."""
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < len(values):
+        MMLogger.get_current_instance().warning(
+            f'{name}: {len(values) - len(finite)} of {len(values)} values are not finite and left out of the mean')
+    values = finite or values
+    return math.fsum(values) / len(values)
 
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a table whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.tmp')
-    with open(temporary, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
-    os.replace(temporary, path)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with open(temporary, 'w', newline='', encoding='utf-8') as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _build_lpips(net: str, backbone: Path) -> torch.nn.Module:
+def _build_lpips(net: str, backbone: Path) -> nn.Module:
     """lpips' model with backbone weights from disk: torchvision's layers carry the same tensors in the same order."""
-    import lpips
+    try:
+        import lpips
+    except ImportError as error:
+        raise ImportError('the metric LPIPS needs the package lpips: pip install lpips') from error
     model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
     state = torch.load(backbone, map_location='cpu', weights_only=True)
     features = [value for key, value in state.items() if key.startswith('features.')]
     own = model.net.state_dict()
     if [tuple(v.shape) for v in own.values()] != [tuple(v.shape) for v in features]:
-        raise ValueError(f'backbone {backbone} must be torchvision\'s {LPIPS.FILES[net]}, its tensors do not fit')
+        raise ValueError(f'backbone must be torchvision\'s {LPIPS_BACKBONES[net]}, got {backbone}, whose tensors do '
+                         'not fit')
     model.net.load_state_dict(dict(zip(own, features)))
     return model.eval()

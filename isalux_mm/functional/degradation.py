@@ -9,6 +9,7 @@ reference. Measured on pairs of LOL the slope is 1.3 to 2.7 (median 1.9 on LOL-v
 of 0.06 to 0.27. The ranges of `DegradationRanges` come from there: one range for the set, no pixel of it. A draw names
 the slope and the mean ratio that the pair shall have; the camera's curve and exposure are solved for them.
 """
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from io import BytesIO
@@ -23,6 +24,7 @@ EPS = 1e-6
 STOPS_LIMIT = (-12.0, 2.0)
 TOE_LIMIT = (0.4, 4.0)
 EXPONENT_LIMIT = (0.4, 2.5)  # of the exposure normalisation
+TARGET_LIMIT = (0.05, 0.95)
 ANCHORS = (0.1, 0.9)  # quantiles of the reference's luma between which the slope is taken
 ANCHOR_FLOOR, ANCHOR_CEILING = 0.03, 0.85  # grey values outside which no anchor lies: noise below, the shoulder above
 BINS = 64  # of the histogram on which means are solved for
@@ -287,14 +289,34 @@ def degrade(reference: np.ndarray, degradation: Degradation, rng: np.random.Gene
     return _jpeg(low, degradation.jpeg_quality) if degradation.jpeg_quality > 0 else low
 
 
+def synthesize_pair(image: np.ndarray, ranges: DegradationRanges, target_luma: tuple[float, float] | None,
+                    rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Degradation]:
+    """A pair from one photograph: (low, reference, what was drawn).
+
+    Args:
+        image: (H, W, 3), float32, RGB in [0, 1].
+        ranges: what to draw from.
+        target_luma: mean and standard deviation of the reference's mean luma; `None` leaves the photograph as it is.
+        rng: source of chance.
+    """
+    if target_luma is not None:
+        image = normalize_exposure(image, float(np.clip(rng.normal(*target_luma), *TARGET_LIMIT)))
+    degradation = sample_degradation(image, ranges, rng)
+    return degrade(image, degradation, rng), image, degradation
+
+
+def seeded_generator(seed: int, name: str) -> np.random.Generator:
+    """The source of chance for the image of a name: the same on every machine, in every order."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
 def _look_up(image: np.ndarray, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """A curve on [0, 1] applied through a table: many times faster than powers of every pixel."""
     table = curve(np.linspace(0, 1, TABLE_LAST + 1, dtype=np.float32)).astype(np.float32)
-    index = np.minimum(image, np.float32(1))
-    np.maximum(index, 0, out=index)
+    index = np.clip(image, 0, 1)
     index *= np.float32(TABLE_LAST)
     index += np.float32(0.5)
-    return table[index.astype(np.uint16)]
+    return table.take(index.astype(np.uint16), mode='clip')
 
 
 def _unit_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -348,7 +370,7 @@ def _anchors(reference: np.ndarray) -> tuple[float, float]:
     return low, float(np.clip(high, 1.5 * low, ANCHOR_CEILING))
 
 
-def _bisect(goes_on: Callable[[float], bool], low: float, high: float, steps: int = 16) -> float:
+def _bisect(goes_on: Callable[[float], bool], low: float, high: float, steps: int = 12) -> float:
     """Where a monotone predicate turns from true (towards `low`) to false."""
     for _ in range(steps):
         middle = (low + high) / 2

@@ -1,15 +1,17 @@
 """Full-reference image quality: PSNR, SSIM, MS-SSIM and the GT-mean correction; one value per image.
 
-All take (B, 3, H, W), RGB in [0, 1], any floating dtype, and compute in it. SSIM is Wang et al.'s (2004): Gaussian
-window of 11 pixels and sigma 1.5, valid part only, mean over R, G and B; it comes from
-pytorch_msssim. MS-SSIM comes from torchmetrics, which takes pyramids of any number of scales; its SSIM term counts the
-mirrored border too, a difference below 1e-3.
+All take (B, 3, H, W) of any floating dtype and compute in it: float64 for figures, where local variances cancel.
+SSIM (Wang et al., 2004: Gaussian window of 11 pixels, sigma 1.5, valid part only, mean over R, G and B) is
+pytorch_msssim's. MS-SSIM is torchmetrics', which takes pyramids of any number of scales and odd sizes without dark
+borders; its coarsest SSIM term counts a mirrored border, which makes up to 1e-3 against pytorch_msssim at sizes that
+halve evenly.
 """
 import torch
 from pytorch_msssim import ssim as _ssim
 from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
+from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.illumination import luma
 
 WINDOW, SIGMA = 11, 1.5  # Wang et al., 2004
@@ -18,14 +20,27 @@ MS_SSIM_MINIMUM = (11, 22, 44, 99, 176)  # smallest side that torchmetrics takes
 EPS = 1e-8
 
 
-def psnr(pred: Tensor, gt: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, peak 1, over all pixels and channels; (B,). Equal images give infinity."""
+def psnr(pred: Tensor, gt: Tensor, data_range: float = 1.0) -> Tensor:
+    """Peak signal-to-noise ratio in dB over all pixels and channels; (B,).
+
+    Equal images give infinity; whoever averages decides what it is worth.
+
+    Args:
+        pred: (B, 3, H, W).
+        gt: (B, 3, H, W).
+        data_range: the peak.
+    """
     check_pair(pred, gt)
-    return -10 * torch.log10((pred - gt).pow(2).mean(dim=(1, 2, 3)))
+    return -10 * torch.log10(((pred - gt) / data_range).pow(2).mean(dim=(1, 2, 3)))
 
 
-def ssim(pred: Tensor, gt: Tensor) -> Tensor:
-    """Structural similarity; (B,).
+def ssim(pred: Tensor, gt: Tensor, data_range: float = 1.0) -> Tensor:
+    """Structural similarity in [-1, 1]; (B,).
+
+    Args:
+        pred: (B, 3, H, W).
+        gt: (B, 3, H, W).
+        data_range: width of the range of values.
 
     Raises:
         ValueError: if an image is smaller than the window of 11 pixels.
@@ -33,7 +48,7 @@ def ssim(pred: Tensor, gt: Tensor) -> Tensor:
     check_pair(pred, gt)
     if min(pred.shape[-2:]) < WINDOW:
         raise ValueError(f'SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {tuple(pred.shape[-2:])}')
-    return _ssim(pred, gt, data_range=1, size_average=False, win_size=WINDOW, win_sigma=SIGMA)
+    return _ssim(pred, gt, data_range=data_range, size_average=False, win_size=WINDOW, win_sigma=SIGMA)
 
 
 def ms_ssim(pred: Tensor, gt: Tensor, *, auto_scales: bool = False) -> Tensor:
@@ -65,16 +80,31 @@ def ms_ssim(pred: Tensor, gt: Tensor, *, auto_scales: bool = False) -> Tensor:
 
 
 def gt_mean(pred: Tensor, gt: Tensor) -> Tensor:
-    """Scales each image to its reference's mean luma (BT.601, float), clipped to [0, 1]; the "GT-mean" of the field.
+    """Scales each image to its reference's mean grey value, then clips to [0, 1]: the "GT-mean" of the field's tables.
 
-    Introduced by KinD (Zhang et al., 2019) and used by LLFlow, Retinexformer and this paper's tables.
+    Introduced by KinD (Zhang et al., 2019). Grey is .299 R + .587 G + .114 B in float; HVI-CIDNet's published
+    measurement is the same on greys rounded to 8 bits.
+
+    Args:
+        pred: (B, 3, H, W), RGB in [0, 1].
+        gt: (B, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        (B, 3, H, W) in [0, 1]; a black `pred` stays black.
     """
     check_pair(pred, gt)
-    means = [luma(x).mean(dim=(1, 2, 3), keepdim=True) for x in (gt, pred)]
-    return (pred * (means[0] / means[1].clamp_min(EPS))).clamp(0, 1)
+    target, own = (luma(x).mean(dim=(1, 2, 3), keepdim=True) for x in (gt, pred))
+    return (pred * (target / own.clamp_min(EPS))).clamp(0, 1)
 
 
 def check_pair(pred: Tensor, gt: Tensor) -> None:
-    """Raises a `ValueError` unless both are (B, 3, H, W) of one shape."""
-    if pred.shape != gt.shape or pred.dim() != 4 or pred.shape[1] != 3:
-        raise ValueError(f'pred and gt must share one shape (B, 3, H, W), got {tuple(pred.shape)}, {tuple(gt.shape)}')
+    """Checks that both are floating point, (B, 3, H, W), of one shape.
+
+    Raises:
+        TypeError: if one is not a floating-point tensor.
+        ValueError: if a shape is another or the two differ.
+    """
+    check_image(pred, name='pred')
+    check_image(gt, name='gt')
+    if pred.shape != gt.shape:
+        raise ValueError(f'pred and gt must share one shape, got {tuple(pred.shape)} and {tuple(gt.shape)}')

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights, list_models, vgg19
+from torchvision.models import get_model, get_model_weights, list_models
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.image_quality import ms_ssim
@@ -121,7 +122,7 @@ class VGG19Features(FrozenModule):
             check_choice(layer, VGG19_LAYERS, 'layers')
         self.layers, self.checkpoint = tuple(layers), checkpoint
         depth = max(VGG19_LAYERS[layer] for layer in layers) + 1
-        self.features = vgg19(weights=None).features[:depth]
+        self.features = make_layers(cfgs['E'])[:depth]  # VGG-19 without its classifier
         self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.freeze()

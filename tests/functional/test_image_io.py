@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isalux_mm.functional.image_io import ImageReadError, list_images, read_image, read_size, write_image
+from isalux_mm.functional.image_io import ImageReadError, check_whole, list_images, read_image, read_size, write_image
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # OpenCV's default for float is the lossy LogLuv
 
 
 def save(path, array, mode=None, **options):
@@ -60,6 +61,46 @@ def test_float_arrays(tmp_path):
     assert read_size(tmp_path / 'a.npy') == (6, 9)
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+@pytest.mark.parametrize('order', ['rgb', 'bgr'])
+def test_integer_arrays_in_both_orders(tmp_path, dtype, order):
+    array = COLOURS.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    np.save(tmp_path / 'a.npy', array if order == 'rgb' else array[..., ::-1])
+    np.testing.assert_allclose(read_image(tmp_path / 'a.npy', array_order=order), COLOURS / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize('mode', ['LA', '1', 'CMYK'])
+def test_other_modes(tmp_path, mode):
+    picture = Image.fromarray(COLOURS).convert(mode)
+    name = tmp_path / ('a.tif' if mode == 'CMYK' else 'a.png')
+    picture.save(name)
+    np.testing.assert_allclose(read_image(name), np.asarray(picture.convert('RGB')) / 255, atol=1e-6)
+
+
+def test_16_bit_alpha_is_dropped(tmp_path):
+    deep = np.random.default_rng(1).integers(0, 65536, (5, 7, 4), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / 'a.png'), deep)
+    np.testing.assert_allclose(read_image(tmp_path / 'a.png'), deep[..., 2::-1] / 65535, atol=1e-6)
+
+
+def test_float_tiff(tmp_path):
+    array = np.random.default_rng(1).random((5, 7, 3), dtype=np.float32)
+    cv2.imwrite(str(tmp_path / 'a.tif'), array[..., ::-1], UNCOMPRESSED)
+    np.testing.assert_allclose(read_image(tmp_path / 'a.tif'), array, atol=1e-6)
+    assert read_size(tmp_path / 'a.tif') == (5, 7)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.bmp', '.tif', '.webp'])
+def test_files_cut_off_are_found_without_their_header_telling(tmp_path, suffix):
+    whole, cut = tmp_path / f'whole{suffix}', tmp_path / f'cut{suffix}'
+    save(whole, np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    check_whole(whole)
+    content = whole.read_bytes()
+    cut.write_bytes(content[:len(content) // 2] if suffix != '.tif' else content[:-3000])
+    with pytest.raises(ImageReadError, match=f'cut{suffix}: no readable picture'):
+        check_whole(cut)
+
+
 def text(path):
     path.write_text('no picture at all')
 
@@ -76,12 +117,21 @@ def not_finite(path):
         np.save(file, array)
 
 
+def not_finite_tiff(path):
+    array = np.full((5, 7, 3), 0.5, np.float32)
+    array[:2, 0] = np.inf
+    cv2.imwrite(str(path), array, UNCOMPRESSED)
+
+
 @pytest.mark.parametrize('name, make, message', [
     ('a.png', text, 'no readable picture'),
     ('a.png', lambda p: p.write_bytes(b''), 'the file is empty'),
     ('a.png', truncated, 'no readable picture'),
     ('a.npy', not_finite, '1 NaN or infinite values of 12'),
-    ('a.npy', lambda p: np.save(p, np.ones((2, 2))), r'must hold a float array \(H, W, 3\)'),
+    ('a.npy', lambda p: np.save(p, np.ones((2, 2))), r'must hold \(H, W, 3\), .* got float64 \(2, 2\)'),
+    ('a.npy', lambda p: np.save(p, np.ones((2, 2, 3), np.int64)), r'must hold .* got int64'),
+    ('a.npy', lambda p: np.save(p, np.full((2, 2, 3), 255.0)), r'must lie in \[0, 1\], got 255 to 255'),
+    ('a.tif', not_finite_tiff, '6 NaN or infinite values of 105'),
     ('a.png', lambda p: None, 'no such file'),
 ])
 def test_unreadable_files_are_named(tmp_path, name, make, message):

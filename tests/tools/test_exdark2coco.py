@@ -1,4 +1,5 @@
 """ExDark to COCO: both formats, splits, every kind of fault, and the counts of the whole set."""
+import hashlib
 import json
 import sys
 import tarfile
@@ -284,11 +285,9 @@ def test_own_split_is_stratified_and_fixed(exdark):
         assert abs(sum(subsets[key] == 'test' for key in keys) - len(keys) / 5) < 1
     backwards = converter.hashed_subsets(dict(reversed(entries.items())))
     assert backwards == subsets
-    assert [subsets[f'2015_0000{n}'] for n in range(1, 10)] == ['train'] * 9
-    assert sorted(key for key, subset in subsets.items() if subset == 'test')[:3] == FIRST_TEST
-
-
-FIRST_TEST = []
+    test = sorted(key for key, subset in subsets.items() if subset == 'test')
+    fingerprint = hashlib.sha256(' '.join(test).encode()).hexdigest()[:16]
+    assert fingerprint == '6c32d821f296f6e9'  # from a script of its own: published figures hang on it
 
 
 def test_counts_of_the_whole_set(exdark, tmp_path):

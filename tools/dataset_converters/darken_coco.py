@@ -24,8 +24,8 @@ import cv2
 import mmcv
 import numpy as np
 
-from isalux_mm.det.darken import darken, darkness_generator, darkness_ranges
-from isalux_mm.functional.degradation import DegradationRanges, sample_degradation
+from isalux_mm.det.darken import darken, darkness_ranges
+from isalux_mm.functional.degradation import DegradationRanges, sample_degradation, seeded_generator
 from isalux_mm.functional.image_io import write_image
 
 
@@ -42,7 +42,7 @@ def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRang
         raise ValueError(f'{source}: expected an image of height and width {size}, '
                          f'got {"none" if image is None else image.shape[:2]}')
     target = out / 'images' / Path(record['file_name']).with_suffix('.png')
-    rng = darkness_generator(record['id'], seed)
+    rng = seeded_generator(seed, str(record['id']))
     if target.is_file():
         degradation = sample_degradation(image.astype(np.float32) / 255, ranges, rng)
     else:
@@ -109,7 +109,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--gain', type=float, help='fixed exposure gain in linear light; drawn if left out')
     parser.add_argument('--ranges', type=json.loads, default={}, metavar='JSON',
-                        help='changes to DegradationRanges, such as \'{"slope": [1, 1]}\'')
+                        help='changes to DegradationRanges, such as \'{"jpeg_share": 1}\'')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count())
     return parser.parse_args(arguments)

@@ -1,8 +1,9 @@
 """Makes a small pair set for a first training from photographs that lie inside installed packages:
 `python tools/dataset_converters/prepare_demo.py`.
 
-scikit-image: astronaut, motorcycle, retina (training), chelsea, coffee, rocket (held out); scikit-learn: china, flower;
-matplotlib: grace_hopper. Nothing is downloaded.
+Training: astronaut, motorcycle, retina (scikit-image), china, flower (scikit-learn), grace_hopper (matplotlib).
+Held out: chelsea, coffee, rocket (scikit-image). All lie in the wheels of scikit-image 0.26, scikit-learn 1.9 and
+matplotlib 3.11; nothing is downloaded.
 """
 import argparse
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from synthesize_lowlight import make_jobs, run_jobs
 
+from isalux_mm.functional.degradation import DegradationRanges
+
 PHOTOS = {
     'skimage': ('data/astronaut.png', 'data/motorcycle_left.png', 'data/retina.jpg', 'data/chelsea.png',
                 'data/coffee.png', 'data/rocket.jpg'),
@@ -18,7 +21,7 @@ PHOTOS = {
     'matplotlib': ('mpl-data/sample_data/grace_hopper.jpg', ),
 }
 HELD_OUT = {'chelsea', 'coffee', 'rocket'}
-VARIANTS, MAX_SIDE = 12, 512
+VARIANTS, MAX_SIDE, SEED = 12, 512, 0
 
 
 def packaged_photos() -> list[Path]:
@@ -44,11 +47,18 @@ def main() -> int:
     parser.add_argument('--out', type=Path, default=Path('data/demo'), help='folder of the pair set')
     parser.add_argument('--workers', type=int, default=2)
     args = parser.parse_args()
-    jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
-    errors = run_jobs(jobs, args.out, max_side=MAX_SIDE, seed=0, workers=args.workers)
+    if args.workers < 1:
+        parser.error(f'--workers must be at least 1, got {args.workers}')
+    try:
+        jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
+        errors = run_jobs(
+            jobs, args.out, max_side=MAX_SIDE, seed=SEED, workers=args.workers, ranges=DegradationRanges())
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
     for error in errors:
         print(error, file=sys.stderr)
-    print(f'{len(jobs) - len(errors)} pairs in {args.out}')
+    print(f'{len(jobs) - len(errors)} of {len(jobs)} pairs in {args.out}, {len(errors)} failed')
     return 1 if errors else 0
 
 

@@ -3,23 +3,28 @@
 
 Low images come from the physical synthesis (unprocess, darken, shot and read noise, process). The set depends on the
 photographs' names and the seed alone, not on the number of workers; finished pairs are skipped when it runs again.
+OUT/synthesis.json records the options; another run into the same folder with other options is refused.
 """
 import argparse
+import json
 import multiprocessing
+import os
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from isalux_mm.datasets.synthesis import DEFAULT_RANGES, synthesize_pair
 from isalux_mm.datasets.transforms import PairedResize
-from isalux_mm.functional.degradation import DegradationRanges
+from isalux_mm.functional.degradation import DegradationRanges, seeded_generator, synthesize_pair
 from isalux_mm.functional.image_io import ImageReadError, list_images, read_image, write_image
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
+RECORD = 'synthesis.json'
+TARGET_LUMA = (0.45, 0.04)  # LOL's references lie around 0.45
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def make_pair(job: Job, *, out: Path, max_side: int, seed: int, ranges: Degradat
         photo = PairedResize(max_side=max_side).transform(dict(gt=read_image(job.photo)))['gt']
     except ImageReadError as error:
         return str(error)
-    low, gt = synthesize_pair(photo, job.name, ranges=ranges, seed=seed)
+    low, gt, _ = synthesize_pair(photo, ranges, TARGET_LUMA, seeded_generator(seed, job.name))
     write_image(gt_path, gt)
     write_image(low_path, low)
     return None
@@ -53,25 +58,38 @@ def make_pair(job: Job, *, out: Path, max_side: int, seed: int, ranges: Degradat
 
 def make_jobs(photos: list[Path], val_names: set[str], variants: int) -> list[Job]:
     """Every photograph `variants` times for training, once for validation; names stay unique."""
-    stems = [p.stem for p in photos]
-    clashing = {s for s in stems if stems.count(s) > 1}
+    names = unique_names(photos)
     jobs = []
-    for photo in photos:
-        name = f'{photo.parent.name}_{photo.stem}' if photo.stem in clashing else photo.stem
-        held_out = photo.stem in val_names
-        jobs += [
-            Job(photo, VAL if held_out else TRAIN, f'{name}_{k}' if variants > 1 and not held_out else name)
-            for k in range(1 if held_out else variants)
-        ]
+    for photo, name in zip(photos, names):
+        if photo.stem in val_names:
+            jobs.append(Job(photo, VAL, name))
+        else:
+            jobs += [Job(photo, TRAIN, f'{name}_{k}' if variants > 1 else name) for k in range(variants)]
     return jobs
 
 
+def unique_names(photos: list[Path]) -> list[str]:
+    """Stems; where two photographs share one, as many parent folders lead it as tell them apart."""
+    for depth in range(1, max(len(p.parts) for p in photos) + 1):
+        names = ['_'.join((*p.parts[-depth:-1], p.stem if depth < 2 else p.name.replace('.', '_'))) for p in photos]
+        if len(set(names)) == len(names):
+            return names
+    raise ValueError(f'a photograph is listed twice: {Counter(photos).most_common(1)[0][0]}')
+
+
 def run_jobs(jobs: list[Job], out: Path, *, max_side: int, seed: int, workers: int,
-             ranges: DegradationRanges = DEFAULT_RANGES) -> list[str]:
-    """Writes all pairs, with a progress bar; returns the errors."""
+             ranges: DegradationRanges) -> list[str]:
+    """Writes all pairs, with a progress bar; returns the errors.
+
+    Raises:
+        ValueError: if the set in `out` was begun with other options.
+    """
+    check_record(out, dict(seed=seed, max_side=max_side, target_luma=TARGET_LUMA, ranges=asdict(ranges),
+                           held_out=sorted(job.name for job in jobs if job.split == VAL)))
     task = partial(make_pair, out=out, max_side=max_side, seed=seed, ranges=ranges)
     errors = []
-    with Progress() as progress, multiprocessing.Pool(workers, initializer=cv2.setNumThreads, initargs=(1, )) as pool:
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with multiprocessing.Pool(workers, cv2.setNumThreads, (1, )) as pool, Progress(*columns) as progress:
         bar = progress.add_task('pairs', total=len(jobs))
         for error in pool.imap_unordered(task, jobs):
             errors += [error] if error else []
@@ -79,27 +97,71 @@ def run_jobs(jobs: list[Job], out: Path, *, max_side: int, seed: int, workers: i
     return errors
 
 
+def check_record(out: Path, options: dict) -> None:
+    """Records the options of a set, or compares them with those it was begun with.
+
+    Raises:
+        ValueError: if the set in `out` was begun with other options.
+    """
+    path = out / RECORD
+    options = json.loads(json.dumps(options))
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix('.part')
+        draft.write_text(json.dumps(options, indent=2) + '\n')
+        os.replace(draft, path)
+        return
+    known = json.loads(path.read_text())
+    changed = sorted(k for k in known.keys() | options.keys() if known.get(k) != options.get(k))
+    if changed:
+        names = ', '.join(changed)
+        raise ValueError(f'{out} was begun with other options ({names}): choose another folder, or remove it')
+
+
+def chosen_names(photos: list[Path], names: list[str] | None, fraction: float) -> set[str]:
+    """Stems of the photographs that are held out: as named, else a share, evenly over the sorted photographs.
+
+    Raises:
+        ValueError: if a name is not among the photographs, or none is left to train on.
+    """
+    stems = sorted({p.stem for p in photos})
+    if names is None:
+        count = round(len(stems) * fraction)
+        names = [stems[i * len(stems) // count] for i in range(count)]
+    unknown = sorted(set(names) - set(stems))
+    if unknown:
+        raise ValueError(f'--val-names are not among the photographs: {unknown}')
+    if set(names) == set(stems):
+        raise ValueError('no photograph is left to train on: hold out fewer')
+    return set(names)
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photos', type=Path, help='folder of photographs, searched with its sub-folders')
     parser.add_argument('out', type=Path, help='folder of the pair set')
-    parser.add_argument('--val-names', nargs='*', default=(), metavar='NAME',
-                        help='photographs (names without suffix) that are held out')
+    parser.add_argument('--val-names', nargs='*', metavar='NAME',
+                        help='photographs (names without suffix) that are held out; nothing for none')
     parser.add_argument('--val-fraction', type=float, default=0.1,
                         help='share that is held out where --val-names is not given, evenly over the sorted names')
     parser.add_argument('--variants', type=int, default=1, help='how often each training photograph is made dark')
     parser.add_argument('--max-side', type=int, default=1024, help='photographs are shrunk to this longest side')
     parser.add_argument('--mean-ratio', type=float, nargs=2, default=DegradationRanges.mean_ratio,
                         metavar=('LOW', 'HIGH'), help='range of mean luma, low over normal')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--workers', type=int, default=multiprocessing.cpu_count())
+    parser.add_argument('--seed', type=int, default=0, help='of the whole set, 0 or more')
+    parser.add_argument('--workers', type=int, default=os.cpu_count())
     args = parser.parse_args()
     if not args.photos.is_dir():
         parser.error(f'photos must be a folder, got {args.photos}')
+    if args.out.resolve().is_relative_to(args.photos.resolve()):
+        parser.error(f'out must lie outside of the photographs, got {args.out} in {args.photos}')
     if not 0 <= args.val_fraction < 1:
         parser.error(f'--val-fraction must be in [0, 1), got {args.val_fraction}')
-    if min(args.variants, args.max_side, args.workers) < 1:
-        parser.error('--variants, --max-side and --workers must be at least 1')
+    for name, least in (('variants', 1), ('max_side', 1), ('workers', 1), ('seed', 0)):
+        if getattr(args, name) < least:
+            parser.error(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
+    if not 0 < args.mean_ratio[0] <= args.mean_ratio[1] <= 1:
+        parser.error(f'--mean-ratio must be LOW <= HIGH in (0, 1], got {args.mean_ratio}')
     return args
 
 
@@ -109,20 +171,16 @@ def main() -> int:
     if not photos:
         print(f'no photograph in {args.photos}', file=sys.stderr)
         return 2
-    unknown = set(args.val_names) - {p.stem for p in photos}
-    if unknown:
-        print(f'--val-names not found in {args.photos}: {sorted(unknown)}', file=sys.stderr)
+    try:
+        jobs = make_jobs(photos, chosen_names(photos, args.val_names, args.val_fraction), args.variants)
+        errors = run_jobs(jobs, args.out, max_side=args.max_side, seed=args.seed, workers=args.workers,
+                          ranges=DegradationRanges(mean_ratio=tuple(args.mean_ratio)))
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
-    held_out = set(args.val_names)
-    if not held_out and args.val_fraction:
-        count = round(len(photos) * args.val_fraction)
-        held_out = {photos[i * len(photos) // count].stem for i in range(count)}
-    jobs = make_jobs(photos, held_out, args.variants)
-    errors = run_jobs(jobs, args.out, max_side=args.max_side, seed=args.seed, workers=args.workers,
-                      ranges=DegradationRanges(mean_ratio=tuple(args.mean_ratio)))
     for error in errors:
         print(error, file=sys.stderr)
-    counts = {s: sum(j.split == s for j in jobs) for s in (TRAIN, VAL)}
+    counts = Counter(job.split for job in jobs)
     print(f'{len(jobs) - len(errors)} of {len(jobs)} pairs in {args.out} ({counts[TRAIN]} for training, {counts[VAL]} '
           f'held out), {len(errors)} failed')
     return 1 if errors else 0

@@ -19,7 +19,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import mmcv
@@ -157,7 +157,7 @@ def _set_norm(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, bias: Tensor
 
 
 @torch.no_grad()
-def calibrate(detector: nn.Module, images: Sequence[Tensor]) -> None:
+def calibrate(detector: nn.Module, images: Iterable[Tensor]) -> None:
     """Moves the measured mean and variance of every norm's input into the norm; the function stays.
 
     Args:
@@ -184,19 +184,18 @@ def calibrate(detector: nn.Module, images: Sequence[Tensor]) -> None:
         _set_norm(norm, mean.float(), variance.float(), bias)
 
 
-def load_images(folder: Path, height: int, width: int) -> list[Tensor]:
+def load_images(folder: Path, height: int, width: int) -> Iterator[Tensor]:
     """The folder's pictures as the detector gets them.
 
     Raises:
         ValueError: if there are none.
     """
-    images = []
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in ('.jpg', '.jpeg', '.png')):
-        image = mmcv.impad(mmcv.imrescale(mmcv.imread(path), (height, width)), shape=(height, width), pad_val=PADDING)
-        images.append(torch.from_numpy(image).permute(2, 0, 1)[None].float())
-    if not images:
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ('.jpg', '.jpeg', '.png'))
+    if not paths:
         raise ValueError(f'{folder}: expected pictures, got none')
-    return images
+    for path in paths:
+        image = mmcv.impad(mmcv.imrescale(mmcv.imread(path), (height, width)), shape=(height, width), pad_val=PADDING)
+        yield torch.from_numpy(image).permute(2, 0, 1)[None].float()
 
 
 @torch.no_grad()

@@ -1,0 +1,71 @@
+"""`EnhancedDetInferencer`: mmdet's `DetInferencer`, drawing on the enhanced image, the input, or side by side."""
+from collections.abc import Sequence
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmdet.apis import DetInferencer
+from mmdet.structures import DetDataSample
+
+from isalux_mm.det.hooks import CHOICES, chain_of, draw_detections
+from isalux_mm.functional.checks import check_choice
+from isalux_mm.registry import INFERENCERS
+
+
+@INFERENCERS.register_module()
+class EnhancedDetInferencer(DetInferencer):
+    """Runs an `EnhancedDetector` on images, as `DetInferencer` does, and draws where it is told to.
+
+    Args:
+        model: config file, its content, or name of a model.
+        weights: checkpoint of the chain, of the detector, or of the enhancer.
+        device: 'cpu', 'cuda:0'; the first there is by default.
+        scope: default scope of the config's types.
+        palette: colours of the boxes, 'none' takes the data set's.
+        show_progress: whether a bar is shown.
+        draw_on: 'enhanced', 'input' or 'both'.
+
+    Raises:
+        ValueError: if `draw_on` is unknown or the model is no chain.
+    """
+
+    def __init__(self,
+                 model: str | dict | None = None,
+                 weights: str | None = None,
+                 device: str | None = None,
+                 scope: str | None = 'mmdet',
+                 palette: str = 'none',
+                 show_progress: bool = True,
+                 *,
+                 draw_on: str = 'enhanced'):
+        check_choice(draw_on, CHOICES, 'draw_on')
+        super().__init__(model, weights, device, scope, palette, show_progress)
+        self.draw_on = draw_on
+        chain_of(self.model).keep_pictures = True
+
+    def visualize(self,
+                  inputs: Sequence[str | np.ndarray],
+                  preds: Sequence[DetDataSample],
+                  return_vis: bool = False,
+                  show: bool = False,
+                  wait_time: int = 0,
+                  draw_pred: bool = True,
+                  pred_score_thr: float = 0.3,
+                  no_save_vis: bool = False,
+                  img_out_dir: str = '') -> list[np.ndarray] | None:
+        """As of `DetInferencer`: pictures (H, W, 3), uint8, RGB, returned, shown, or written to IMG_OUT_DIR/vis."""
+        save = bool(img_out_dir) and not no_save_vis
+        if not (save or show or return_vis):
+            return None
+        results = []
+        for source, sample in zip(inputs, preds):
+            drawn = draw_detections(sample, self.draw_on, self.model.dataset_meta, score_thr=pred_score_thr,
+                                    draw_pred=draw_pred)
+            name = Path(source).name if isinstance(source, str) else f'{self.num_visualized_imgs:08d}.jpg'
+            if save:
+                mmcv.imwrite(drawn[..., ::-1], str(Path(img_out_dir) / 'vis' / name))
+            if show:
+                self.visualizer.show(drawn, win_name=name, wait_time=wait_time)
+            results.append(drawn)
+            self.num_visualized_imgs += 1
+        return results

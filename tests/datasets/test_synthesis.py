@@ -1,0 +1,65 @@
+"""`SynthesizeLowLight` in a pipeline: what it adds, and where its chance comes from."""
+import numpy as np
+import pytest
+from skimage import data
+
+from isalux_mm.datasets.synthesis import SynthesizeLowLight
+from isalux_mm.functional.degradation import mean_luma
+from isalux_mm.registry import TRANSFORMS
+
+
+@pytest.fixture
+def photo():
+    """scikit-image's coffee, 400x600."""
+    return data.coffee().astype(np.float32) / 255
+
+
+def test_it_adds_low_and_normalises_the_reference(photo):
+    transform = TRANSFORMS.build(dict(type='isalux_mm.SynthesizeLowLight', target_luma=(0.45, 0.0)))
+    np.random.seed(0)
+    out = transform(dict(gt=photo, gt_path='coffee.png'))
+    assert out['low'].shape == out['gt'].shape == photo.shape
+    assert out['low'].dtype == out['gt'].dtype == np.float32
+    assert mean_luma(out['gt']) == pytest.approx(0.45, abs=0.005)
+    assert 0.04 < mean_luma(out['low']) / mean_luma(out['gt']) < 0.35
+    assert out['degradation']['stops'] < 0
+
+
+def test_the_reference_is_left_alone_on_request(photo):
+    out = SynthesizeLowLight(target_luma=None)(dict(gt=photo))
+    np.testing.assert_array_equal(out['gt'], photo)
+
+
+def test_a_seed_fixes_each_image_by_its_name(photo):
+    transform = SynthesizeLowLight(seed=7)
+    first = transform(dict(gt=photo, gt_path='/here/a.png'))
+    np.random.seed(99)
+    again = transform(dict(gt=photo, gt_path='/elsewhere/a.png'))
+    np.testing.assert_array_equal(first['low'], again['low'])
+    for other in (transform(dict(gt=photo, gt_path='/here/b.png')),
+                  SynthesizeLowLight(seed=8)(dict(gt=photo, gt_path='/here/a.png'))):
+        assert other['degradation'] != first['degradation']
+    by_index = [transform(dict(gt=photo, sample_idx=k))['degradation'] for k in (0, 1, 0)]
+    assert by_index[0] == by_index[2] != by_index[1]
+
+
+def test_without_a_seed_it_follows_the_state_of_numpy(photo):
+    transform, draws = SynthesizeLowLight(), []
+    for seed in (0, 0, 1):
+        np.random.seed(seed)
+        draws.append(transform(dict(gt=photo))['degradation'])
+    assert draws[0] == draws[1] != draws[2]
+    assert transform(dict(gt=photo))['degradation'] != draws[2]
+
+
+def test_ranges_come_from_the_config(photo):
+    ranges = dict(mean_ratio=None, stops=(-4, -4), jpeg_share=1.0, jpeg_quality=(80, 80))
+    out = SynthesizeLowLight(ranges)(dict(gt=photo))
+    assert out['degradation']['stops'] == -4 and out['degradation']['jpeg_quality'] == 80
+
+
+def test_bad_arguments():
+    with pytest.raises(KeyError, match='SynthesizeLowLight needs gt in the sample'):
+        SynthesizeLowLight()(dict(low=1))
+    with pytest.raises(ValueError, match=r'target_luma must be \(mean in \(0, 1\), deviation\), got \(45, 4\)'):
+        SynthesizeLowLight(target_luma=(45, 4))

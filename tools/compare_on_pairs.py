@@ -1,0 +1,121 @@
+"""Scores a checkpoint on folders of pairs, beside the dark input and two classical methods:
+`python tools/compare_on_pairs.py CONFIG CHECKPOINT --low DIR --gt DIR`.
+
+Methods: input; gamma (a power law that brings the mean luma to 0.45); CLAHE (clip limit 4, 8x8 tiles, on the L of Lab);
+the checkpoint. Raw and GT-mean PSNR and SSIM, means over the pairs. Where the references are published at another size
+than the low images, --resize brings each result to that size and --window cuts out the reference's part.
+"""
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from isalux_mm.datasets.image_datasets import PairedImageDataset, pair_key
+from isalux_mm.datasets.transforms import to_tensor
+from isalux_mm.evaluation.metrics import paired_quality, write_csv
+from isalux_mm.functional.image_io import list_images, read_image, write_image
+from isalux_mm.models.isalux import gamma_brightened
+from isalux_mm.models.pretrained import read_state_dict
+from isalux_mm.registry import MODELS
+
+COLUMNS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
+Method = Callable[[np.ndarray], np.ndarray]
+
+
+def clahe(image: np.ndarray) -> np.ndarray:
+    """Contrast-limited histogram equalisation of L, (H, W, 3) RGB in [0, 1]."""
+    lab = cv2.cvtColor(np.round(image * 255).astype(np.uint8), cv2.COLOR_RGB2LAB)
+    lab[..., 0] = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(lab[..., 0])
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255
+
+
+def gamma(image: np.ndarray) -> np.ndarray:
+    """A power law that brings the mean luma to about 0.45."""
+    return gamma_brightened(to_tensor(image)[None])[0].permute(1, 2, 0).numpy()
+
+
+def load_network(config: str, checkpoint: str) -> Method:
+    """The checkpoint's network as a function of a picture."""
+    model = MODELS.build(dict(Config.fromfile(config).model, _scope_='isalux_mm')).eval()
+    model.load_state_dict(read_state_dict(checkpoint))
+
+    @torch.no_grad()
+    def enhance(image: np.ndarray) -> np.ndarray:
+        return model.network(to_tensor(image)[None]).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+
+    return enhance
+
+
+def to_reference(image: np.ndarray, shape: tuple[int, int], resize: list[int] | None,
+                 window: list[int] | None) -> np.ndarray:
+    """The part of an enhanced picture that a reference of this shape shows."""
+    if resize:
+        image = np.clip(cv2.resize(image, resize, interpolation=cv2.INTER_CUBIC), 0, 1)
+    left, top = window or (0, 0)
+    part = image[top:top + shape[0], left:left + shape[1]]
+    if part.shape[:2] != shape:
+        raise ValueError(f'the reference of {shape} does not fit the result of {image.shape[:2]} at {(left, top)}')
+    return part
+
+
+def find_pairs(low: Path, gt: Path, resized: bool) -> list[tuple[Path, Path]]:
+    """Pairs by name; with `resized` their sizes may differ."""
+    if not resized:
+        dataset = PairedImageDataset(data_prefix=dict(low=str(low), gt=str(gt)))
+        records = (dataset.get_data_info(i) for i in range(len(dataset)))
+        return [(Path(r['low_path']), Path(r['gt_path'])) for r in records]
+    tables = [{pair_key(p.relative_to(folder)): p for p in list_images(folder)} for folder in (low, gt)]
+    shared = sorted(tables[0].keys() & tables[1])
+    if not shared:
+        raise ValueError(f'no pair: {low} and {gt} share no name')
+    return [(tables[0][key], tables[1][key]) for key in shared]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', nargs='?', help='without one, the classical methods alone')
+    parser.add_argument('--low', type=Path, required=True)
+    parser.add_argument('--gt', type=Path, required=True)
+    parser.add_argument('--resize', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'))
+    parser.add_argument('--window', type=int, nargs=2, metavar=('LEFT', 'TOP'))
+    parser.add_argument('--csv', help='write the values of every picture here')
+    parser.add_argument('--out', type=Path, help='save the results of every method here')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    methods: dict[str, Method] = dict(input=lambda image: image, gamma=gamma, CLAHE=clahe)
+    if args.checkpoint:
+        methods['ISALux'] = load_network(args.config, args.checkpoint)
+    rows = []
+    for low, gt in track(find_pairs(args.low, args.gt, bool(args.resize)), 'pairs'):
+        dark, reference = read_image(low), read_image(gt)
+        for name, method in methods.items():
+            result = method(dark)
+            if args.out:
+                write_image(args.out / name / f'{low.stem}.png', result)
+            part = to_reference(result, reference.shape[:2], args.resize, args.window)
+            rows.append((name, low.name, *paired_quality(to_tensor(part), to_tensor(reference))))
+    if args.csv:
+        write_csv(args.csv, ('method', 'image', *COLUMNS), rows)
+    table = Table('method', *COLUMNS)
+    for name in methods:
+        values = np.mean([row[2:] for row in rows if row[0] == name], axis=0)
+        table.add_row(name, *(f'{v:.{digits}f}' for v, digits in zip(values, (2, 3, 2, 3))))
+    Console().print(table)
+    print(f'{len(rows) // len(methods)} pairs')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
