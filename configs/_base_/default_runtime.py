@@ -15,7 +15,7 @@ custom_hooks = [
 ]
 
 visualizer = dict(
-    type='Visualizer',
+    type='EnhanceVisualizer',
     vis_backends=[
         dict(type='LocalVisBackend', img_save_dir='../../vis'),  # WORK_DIR/vis
         dict(type='TensorboardVisBackend')

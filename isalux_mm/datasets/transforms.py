@@ -5,13 +5,13 @@ and keeps `img_shape` (H, W). Chance comes from numpy's global state, which mmen
 """
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from isalux_mm.functional.checks import check_range
+from isalux_mm.functional.resizing import resize, shrink
 from isalux_mm.registry import TRANSFORMS
 from isalux_mm.structures import EnhanceDataSample
 
@@ -129,11 +129,7 @@ class PairedResize(PairedTransform):
         self.size, self.max_side = size, max_side
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        if self.size is not None:
-            return resize(image, *self.size)
-        h, w = image.shape[:2]
-        scale = self.max_side / max(h, w)
-        return image if scale >= 1 else resize(image, max(round(h * scale), 1), max(round(w * scale), 1))
+        return shrink(image, self.max_side) if self.size is None else resize(image, *self.size)
 
 
 @TRANSFORMS.register_module()
@@ -220,14 +216,6 @@ class PackEnhanceInputs(BaseTransform):
         if 'gt' in results:
             sample.gt_img = to_tensor(results['gt'])
         return dict(inputs=to_tensor(results['low']), data_samples=sample)
-
-
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes (H, W, 3): area averaging along sides that shrink, then bilinear along those that grow."""
-    h, w = min(height, image.shape[0]), min(width, image.shape[1])
-    if (h, w) != image.shape[:2]:
-        image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
-    return image if (h, w) == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce, master_only
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch.nn import functional as F
 
 from isalux_mm.functional.image_io import write_image
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
-from isalux_mm.visualization.panels import side_by_side, to_array
 
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
@@ -83,17 +83,25 @@ def usage(routings: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
 class EnhanceVisualizationHook(Hook):
     """Hands panels of input | output | reference to the visualizer's backends at each validation and test.
 
-    TensorBoard shows them under 'val_00_NAME'; `LocalVisBackend` writes them as PNG files, to `WORK_DIR/vis` in our
-    configs.
+    Needs an `EnhanceVisualizer`. TensorBoard shows them under 'val_00_NAME'; `LocalVisBackend` writes them as PNG
+    files, to `WORK_DIR/vis` in our configs.
 
     Args:
         num_images: how many images of a run are shown.
-        max_side: longest side of each picture in the panel.
+
+    Raises:
+        TypeError: at the start, if the visualizer draws no data samples.
     """
 
-    def __init__(self, num_images: int = 4, *, max_side: int = 480):
-        self.num_images, self.max_side = num_images, max_side
+    def __init__(self, num_images: int = 4):
+        self.num_images = num_images
         self._shown = 0
+
+    def before_run(self, runner: Runner) -> None:
+        """Checks the visualizer, whose plain form draws nothing and says nothing."""
+        if type(runner.visualizer).add_datasample is Visualizer.add_datasample:
+            raise TypeError(f"visualizer must draw data samples, type='EnhanceVisualizer' say, "
+                            f'got {type(runner.visualizer).__name__}')
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Starts to count anew."""
@@ -111,12 +119,10 @@ class EnhanceVisualizationHook(Hook):
         """Shows the images of this batch until there are enough."""
         self._show(runner, outputs or (), 'test')
 
-    @master_only
     def _show(self, runner: Runner, samples: Sequence[EnhanceDataSample], stage: str) -> None:
         for sample in samples[:self.num_images - self._shown]:
-            panel = side_by_side(panel_pictures(sample), max_side=self.max_side)
             name = Path(sample.get('low_path') or 'image').stem
-            runner.visualizer.add_image(f'{stage}_{self._shown:02d}_{name}', panel, step=runner.iter)
+            runner.visualizer.add_datasample(f'{stage}_{self._shown:02d}_{name}', None, sample, step=runner.iter)
             self._shown += 1
 
 
@@ -138,10 +144,5 @@ class SaveEnhancedHook(Hook):
         for sample in outputs or ():
             low = Path(sample.low_path)
             root = next((root for root in roots if low.is_relative_to(root)), low.parent)
-            write_image(self.out_dir / low.relative_to(root).with_suffix('.png'), to_array(sample.pred_img) / 255)
-
-
-def panel_pictures(sample: EnhanceDataSample) -> dict:
-    """Pictures of a sample by caption, those that it has."""
-    fields = dict(low_img='input', pred_img='output', gt_img='reference')
-    return {caption: to_array(sample.get(field)) for field, caption in fields.items() if field in sample}
+            image = sample.pred_img.permute(1, 2, 0).cpu().numpy()  # (3, H, W) -> (H, W, 3)
+            write_image(self.out_dir / low.relative_to(root).with_suffix('.png'), image)

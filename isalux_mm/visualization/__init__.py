@@ -1,1 +1,2 @@
-"""Pictures for people: panels."""
+"""Pictures for people: panels, and the visualizer that draws them; importing registers it."""
+from isalux_mm.visualization import visualizer  # noqa: F401

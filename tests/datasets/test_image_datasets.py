@@ -136,7 +136,8 @@ def test_every_offender_is_listed_in_one_error(broken):
         PairedImageDataset(str(broken), BOTH)
     message = str(error.value)
     for line in ('5 unusable images', 'low/text.png: no readable picture',
-                 'high/empty.png: the file is empty (0 bytes)', 'low/cut.png: no readable picture', 'low/size.png is 64x64', 'high/size.png is 32x64',
+                 'high/empty.png: the file is empty (0 bytes)', 'low/cut.png: no readable picture',
+                 'low/size.png is 64x64', 'high/size.png is 32x64',
                  'low/single.png has no partner in gt'):
         assert line in message, line
 

@@ -60,7 +60,8 @@ def make_runner(work_dir, hooks: list, **changes) -> Runner:
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-4)),
         default_hooks=dict(logger=dict(type='LoggerHook', interval=2), checkpoint=None),
         custom_hooks=hooks,
-        visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend', img_save_dir='../../vis')]),
+        visualizer=dict(
+            type='EnhanceVisualizer', vis_backends=[dict(type='LocalVisBackend', img_save_dir='../../vis')]),
         log_processor=dict(by_epoch=False),
         default_scope='isalux_mm',
         log_level=logging.ERROR,
@@ -108,6 +109,12 @@ def test_panels_are_written_at_validation(tmp_path, num_images, expected):
     assert [f.name for f in files] == expected
     height, width = cv2.imread(str(files[0])).shape[:2]
     assert height > SIZE[0] and width == 3 * SIZE[1] + 2 * 4  # three pictures, two gaps of four pixels
+
+
+def test_panels_need_a_visualizer_that_draws_them(tmp_path):
+    runner = make_runner(tmp_path, [dict(type='EnhanceVisualizationHook')], visualizer=dict(type='Visualizer'))
+    with pytest.raises(TypeError, match="type='EnhanceVisualizer' say, got Visualizer"):
+        runner.test()
 
 
 def test_enhanced_images_are_saved_under_their_names(tmp_path):

@@ -91,7 +91,7 @@ def test_variants_and_sizes(tools, photos, tmp_path, monkeypatch):
     run(tools[0], monkeypatch, photos, out, '--val-names', 'a', '--variants', 2, '--max-side', 20, '--workers', 1)
     low = {p.stem for p in (out / 'our485' / 'low').iterdir()}
     assert len(low) == 10 and len(list((out / 'eval15' / 'low').iterdir())) == 1
-    first, second = (read_image(out / 'our485' / 'low' / name) for name in sorted(low)[:2])
+    first, second = (read_image(out / 'our485' / 'low' / f'{name}.png') for name in sorted(low)[:2])
     assert first.shape == (14, 20, 3) and np.abs(first - second).max() > 1 / 255
 
 
@@ -104,6 +104,7 @@ def test_a_broken_photograph_is_named_and_the_rest_made(tools, photos, tmp_path,
 
 @pytest.mark.parametrize('paths, names', [
     (['p/a.png', 'p/b.png'], ['a', 'b']),
+    (['p/a.png', 'q/a.png', 'q/b.png'], ['p_a_png', 'q_a_png', 'b']),
     (['p/a.png', 'q/a.png'], ['p_a_png', 'q_a_png']),
     (['p/a.png', 'p/a.jpg'], ['p_a_png', 'p_a_jpg']),
     (['r/p/a.png', 's/p/a.png'], ['r_p_a_png', 's_p_a_png']),

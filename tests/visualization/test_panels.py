@@ -1,9 +1,12 @@
-"""Panels: size, order of the pictures, caption."""
+"""Panels: size, order of the pictures, caption; the visualizer that draws them of data samples."""
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from isalux_mm.structures import EnhanceDataSample
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP, side_by_side, to_array
+from isalux_mm.visualization.visualizer import EnhanceVisualizer
 
 
 def flat(value: int, height: int = 20, width: int = 60) -> np.ndarray:
@@ -42,3 +45,17 @@ def test_pictures_of_unequal_height_are_scaled_to_the_first():
 def test_no_picture():
     with pytest.raises(ValueError, match='pictures must hold at least one picture'):
         side_by_side({})
+
+
+@pytest.mark.parametrize(('options', 'count'), [({}, 3), (dict(draw_gt=False), 2),
+                                                (dict(draw_gt=False, draw_pred=False), 1)])
+def test_visualizer_draws_what_the_sample_has(tmp_path, options, count):
+    visualizer = EnhanceVisualizer(
+        tmp_path.name, vis_backends=[dict(type='LocalVisBackend')], save_dir=str(tmp_path), max_side=None)
+    sample = EnhanceDataSample()
+    for field, value in (('low_img', 0.1), ('pred_img', 0.6), ('gt_img', 0.9)):
+        sample.set_field(torch.full((3, 20, 60), value), field)
+    visualizer.add_datasample('name', None, sample, step=7, **options)
+    panel = cv2.imread(str(tmp_path / 'vis_data/vis_image/name_7.png'))
+    assert panel.shape == (20 + CAPTION_HEIGHT, count * 60 + (count - 1) * GAP, 3)
+    assert panel[-1, 0, 0] == 26  # round(0.1 * 255)

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,9 @@ from pathlib import Path
 import cv2
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from isalux_mm.datasets.transforms import PairedResize
 from isalux_mm.functional.degradation import DegradationRanges, seeded_generator, synthesize_pair
 from isalux_mm.functional.image_io import ImageReadError, list_images, read_image, write_image
+from isalux_mm.functional.resizing import shrink
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
 RECORD = 'synthesis.json'
@@ -47,7 +48,7 @@ def make_pair(job: Job, *, out: Path, max_side: int, seed: int, ranges: Degradat
     if low_path.is_file() and gt_path.is_file():
         return None
     try:
-        photo = PairedResize(max_side=max_side).transform(dict(gt=read_image(job.photo)))['gt']
+        photo = shrink(read_image(job.photo), max_side)
     except ImageReadError as error:
         return str(error)
     low, gt, _ = synthesize_pair(photo, ranges, TARGET_LUMA, seeded_generator(seed, job.name))
@@ -69,11 +70,14 @@ def make_jobs(photos: list[Path], val_names: set[str], variants: int) -> list[Jo
 
 
 def unique_names(photos: list[Path]) -> list[str]:
-    """Stems; where two photographs share one, as many parent folders lead it as tell them apart."""
-    for depth in range(1, max(len(p.parts) for p in photos) + 1):
-        names = ['_'.join((*p.parts[-depth:-1], p.stem if depth < 2 else p.name.replace('.', '_'))) for p in photos]
-        if len(set(names)) == len(names):
+    """Stems; those that clash are led by as many parent folders as tell them apart, and end with their suffix."""
+    names = [p.stem for p in photos]
+    for depth in range(2, max(len(p.parts) for p in photos) + 2):
+        counts = Counter(names)
+        if max(counts.values()) == 1:
             return names
+        names = ['_'.join((*p.parts[-depth:-1], p.name.replace('.', '_'))) if counts[name] > 1 else name
+                 for p, name in zip(photos, names)]
     raise ValueError(f'a photograph is listed twice: {Counter(photos).most_common(1)[0][0]}')
 
 
@@ -89,11 +93,14 @@ def run_jobs(jobs: list[Job], out: Path, *, max_side: int, seed: int, workers: i
     task = partial(make_pair, out=out, max_side=max_side, seed=seed, ranges=ranges)
     errors = []
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with multiprocessing.Pool(workers, cv2.setNumThreads, (1, )) as pool, Progress(*columns) as progress:
-        bar = progress.add_task('pairs', total=len(jobs))
-        for error in pool.imap_unordered(task, jobs):
+    with ExitStack() as stack:
+        if workers > 1:  # spawned: a forked child would inherit the locks of OpenCV's threads
+            context = multiprocessing.get_context('spawn')
+            pool = stack.enter_context(context.Pool(workers, initializer=cv2.setNumThreads, initargs=(1, )))
+        results = pool.imap_unordered(task, jobs) if workers > 1 else map(task, jobs)
+        progress = stack.enter_context(Progress(*columns))
+        for error in progress.track(results, total=len(jobs), description='pairs'):
             errors += [error] if error else []
-            progress.advance(bar)
     return errors
 
 

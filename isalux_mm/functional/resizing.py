@@ -1,0 +1,18 @@
+"""Resizing arrays so that the mean brightness stays."""
+import cv2
+import numpy as np
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes (H, W, 3): area averaging along sides that shrink, then bilinear along those that grow."""
+    h, w = min(height, image.shape[0]), min(width, image.shape[1])
+    if (h, w) != image.shape[:2]:
+        image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
+    return image if (h, w) == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def shrink(image: np.ndarray, max_side: int) -> np.ndarray:
+    """Shrinks (H, W, 3) to a longest side, in proportion; a smaller image is left as it is."""
+    h, w = image.shape[:2]
+    scale = max_side / max(h, w)
+    return image if scale >= 1 else resize(image, max(round(h * scale), 1), max(round(w * scale), 1))

@@ -1,0 +1,175 @@
+"""tools/train.py and tools/test.py from end to end on a small pair set in LOL's layout; their errors."""
+import csv
+import importlib.util
+import pickle
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+SIDE = (24, 28)
+CONFIG = """
+_base_ = ['{base}']
+model = dict(network=dict(embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2)),
+             losses=dict(_delete_=True, loss_mse=dict(type='MSELoss')))
+pipeline = [dict(type='LoadImages'), dict(type='PairedRandomCrop', crop_size=16), dict(type='PackEnhanceInputs')]
+train_dataloader = dict(
+    batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root='{data}', pipeline=pipeline))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{data}'))
+test_dataloader = val_dataloader
+param_scheduler = []
+train_cfg = dict(max_iters=2, val_interval=2)
+default_hooks = dict(checkpoint=dict(interval=2))
+log_level = 'ERROR'
+"""
+
+
+def tool(name: str):
+    """The module of a script in tools/."""
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(monkeypatch, name: str, *args) -> None:
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
+    tool(name).main()
+
+
+def write_pairs(root: Path, count: dict[str, int]) -> Path:
+    rng = np.random.default_rng(0)
+    for part, number in count.items():
+        for kind in ('low', 'high'):
+            (root / part / kind).mkdir(parents=True)
+        for index in range(number):
+            image = rng.integers(0, 256, (*SIDE, 3), np.uint8)
+            cv2.imwrite(str(root / part / 'high' / f'{index}.png'), image)
+            cv2.imwrite(str(root / part / 'low' / f'{index}.png'), image // 8)
+    return root
+
+
+def write_config(folder: Path, data: Path, name: str = 'tiny') -> Path:
+    path = folder / f'{name}.py'
+    path.write_text(CONFIG.format(base=ROOT / 'configs/isalux_cpu.py', data=data))
+    return path
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory) -> tuple[Path, Path, Path]:
+    """Config, data and work folder of a training of two iterations."""
+    folder = tmp_path_factory.mktemp('train')
+    data = write_pairs(folder / 'data', dict(our485=3, eval15=2))
+    config = write_config(folder, data)
+    with pytest.MonkeyPatch.context() as patch:
+        call(patch, 'train', config, '--work-dir', folder / 'work', '--seed', 3)
+    return config, data, folder / 'work'
+
+
+def test_training_leaves_checkpoints_panels_and_logs(trained):
+    _, _, work_dir = trained
+    assert (work_dir / 'iter_2.pth').is_file() and (work_dir / 'best_PSNR_iter_2.pth').is_file()
+    assert sorted(p.name for p in (work_dir / 'vis').iterdir()) == ['val_00_0_2.png', 'val_01_1_2.png']
+    assert list(work_dir.glob('*/vis_data/events.out.tfevents*'))
+    assert Config.fromfile(work_dir / 'tiny.py').randomness.seed == 3
+
+
+@pytest.mark.parametrize('resume', ['auto', 'path'])
+def test_resume_goes_on_where_it_stopped(trained, resume, tmp_path, monkeypatch):
+    config, _, work_dir = trained
+    shutil.copytree(work_dir, tmp_path / 'work')
+    (tmp_path / 'work/last_checkpoint').write_text(str(tmp_path / 'work/iter_2.pth'))
+    renamed = shutil.copy(config, tmp_path / f'resumed_{resume}.py')
+    value = [] if resume == 'auto' else [tmp_path / 'work/iter_2.pth']
+    call(monkeypatch, 'train', renamed, '--work-dir', tmp_path / 'work', '--resume', *value, '--cfg-options',
+         'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'default_hooks.checkpoint.interval=1')
+    state = torch.load(tmp_path / 'work/iter_3.pth', weights_only=False)  # written by this test
+    assert state['meta']['iter'] == 3
+    assert int(state['ema_state_dict']['steps']) == 3  # the averaged weights went on, too
+
+
+def test_amp_switch(trained, tmp_path, monkeypatch):
+    config, _, _ = trained
+    renamed = shutil.copy(config, tmp_path / 'amp.py')
+    built = []
+    module = tool('train')
+    monkeypatch.setattr(module.Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
+    monkeypatch.setattr(sys, 'argv', ['train.py', str(renamed), '--amp'])
+    module.main()
+    assert built[0].optim_wrapper.type == 'AmpOptimWrapper' and built[0].optim_wrapper.loss_scale == 'dynamic'
+
+
+def test_test_prints_saves_and_tables(trained, tmp_path, monkeypatch, capsys):
+    config, data, work_dir = trained
+    renamed = shutil.copy(config, tmp_path / 'evaluated.py')
+    call(monkeypatch, 'test', renamed, work_dir / 'iter_2.pth', '--work-dir', tmp_path / 'work', '--out', tmp_path / 'out',
+         '--csv', tmp_path / 'values.csv')
+    printed = capsys.readouterr().out
+    for name in ('PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean', 'PSNR_input'):
+        assert name in printed
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['0.png', '1.png']
+    with open(tmp_path / 'values.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    for row in rows:  # PSNR of the saved picture, which was rounded to 8 bits
+        name = Path(row['image']).name
+        pred, gt = (cv2.imread(str(f / name)).astype(float) / 255 for f in (tmp_path / 'out', data / 'eval15/high'))
+        assert float(row['PSNR']) == pytest.approx(-10 * np.log10(((pred - gt)**2).mean()), abs=0.02)
+
+
+def test_missing_data_says_what_to_put_where(tmp_path, monkeypatch):
+    config = write_config(tmp_path, tmp_path / 'nowhere', 'missing')
+    with pytest.raises(FileNotFoundError, match=r'our485/low.*prepare_demo\.py'):
+        call(monkeypatch, 'train', config, '--work-dir', tmp_path / 'work')
+
+
+@pytest.mark.parametrize('content', [b'no picture at all', b''])
+def test_broken_picture_is_named(trained, tmp_path, monkeypatch, content):
+    data = write_pairs(tmp_path / 'data', dict(our485=2, eval15=1))
+    (data / 'our485/low/1.png').write_bytes(content)
+    config = write_config(tmp_path, data, f'broken_{len(content)}')
+    with pytest.raises(ValueError, match=r'(?s)1 unusable images.*our485/low/1\.png'):
+        call(monkeypatch, 'train', config, '--work-dir', tmp_path / 'work')
+
+
+class TestCheckpoints:
+    """What tools/test.py makes of checkpoints that do not fit, or come from strangers."""
+
+    @pytest.fixture
+    def model(self):
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 3, 1))
+
+    def test_left_over_and_missing_tensors_are_errors(self, model, tmp_path):
+        torch.save({'state_dict': model[:1].state_dict()}, tmp_path / 'part.pth')
+        with pytest.raises(ValueError, match=r"does not fit the model: 2 tensors are missing \['1.weight', '1.bias'\]"):
+            tool('test').load_checkpoint(model, tmp_path / 'part.pth')
+
+    def test_another_width(self, trained, tmp_path, monkeypatch):
+        config, _, work_dir = trained
+        renamed = shutil.copy(config, tmp_path / 'wider.py')
+        with pytest.raises(ValueError, match=r'another architecture or width, \d+ tensors differ'):
+            call(monkeypatch, 'test', renamed, work_dir / 'iter_2.pth', '--work-dir', tmp_path / 'work',
+                 '--cfg-options', 'model.network.embed_dims=[12,24]')
+
+    def test_code_in_a_checkpoint_is_not_run(self, model, tmp_path):
+        ran = tmp_path / 'ran'
+
+        class Trap:
+
+            def __reduce__(self):
+                return Path.touch, (ran, )
+
+        (tmp_path / 'trap.pth').write_bytes(pickle.dumps({'state_dict': Trap()}))
+        with pytest.raises(ValueError, match='must hold'):
+            tool('test').load_checkpoint(model, tmp_path / 'trap.pth')
+        assert not ran.exists()
+
+    def test_no_file(self, model, tmp_path):
+        with pytest.raises(FileNotFoundError, match='checkpoint must be an existing file'):
+            tool('test').load_checkpoint(model, tmp_path / 'none.pth')
