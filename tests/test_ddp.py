@@ -12,7 +12,8 @@ STEPS = 3
 WORKER = """
 import sys
 import torch
-from mmengine.dist import all_gather, get_rank, init_dist
+import torch.distributed
+from mmengine.dist import all_gather, get_rank
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
@@ -21,7 +22,7 @@ from isalux_mm.structures import EnhanceDataSample
 
 torch.set_num_threads(1)
 DefaultScope.get_instance('ddp', scope_name='isalux_mm')
-init_dist('pytorch', backend='gloo')
+torch.distributed.init_process_group('gloo')  # mmengine's init_dist asks for a GPU
 rank = get_rank()
 torch.manual_seed(0)
 model = MODELS.build(dict(

@@ -84,6 +84,15 @@ def detector_config() -> Callable[..., Config]:
 
 
 @pytest.fixture(autouse=True)
+def _one_thread():
+    """These models are too small to share."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
 def _iteration():
     """YOLOX asks the message hub for the iteration, TOOD for the epoch."""
     MessageHub.get_current_instance().update_info_dict(dict(iter=0, epoch=0))

@@ -108,8 +108,8 @@ def test_amp_switch(trained, tmp_path, monkeypatch):
 def test_test_prints_saves_and_tables(trained, tmp_path, monkeypatch, capsys):
     config, data, work_dir = trained
     renamed = shutil.copy(config, tmp_path / 'evaluated.py')
-    call(monkeypatch, 'test', renamed, work_dir / 'iter_2.pth', '--work-dir', tmp_path / 'work', '--out', tmp_path / 'out',
-         '--csv', tmp_path / 'values.csv')
+    call(monkeypatch, 'test', renamed, work_dir / 'iter_2.pth', '--work-dir', tmp_path / 'work', '--out',
+         tmp_path / 'out', '--csv', tmp_path / 'values.csv')
     printed = capsys.readouterr().out
     for name in ('PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean', 'PSNR_input'):
         assert name in printed
