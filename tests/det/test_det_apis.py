@@ -172,7 +172,8 @@ class TestCheckpoints:
 
     @pytest.mark.parametrize('prefix', ['network.', ''])
     def test_of_an_enhancer(self, prefix, plain_config, tmp_path):
-        enhancer = LowLightEnhancer(CURVES, balance_loss=None)
+        with DefaultScope.overwrite_default_scope('isalux_mm'):
+            enhancer = LowLightEnhancer(CURVES, balance_loss=None)
         state = {key.replace('network.', prefix, 1): value for key, value in enhancer.state_dict().items()}
         chain = build_chain(plain_config.model, enhancer=NECK)
         load_checkpoint(chain, self.saved(state, tmp_path))

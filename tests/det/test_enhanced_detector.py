@@ -165,7 +165,6 @@ def test_detection_trains_the_first_layer_of_the_enhancer(retina):
     first = chain.enhancer.network.down[0].weight
     before = first.detach().clone()
     chain.train_step(batch(), OptimWrapper(torch.optim.SGD(chain.parameters(), lr=1e-4)))
-    assert first.grad.abs().sum() > 0
     assert not torch.equal(first, before)
 
 
@@ -173,7 +172,7 @@ def test_half_precision_gives_the_plain_detectors_losses(retina):
     plain = build_plain(retina)
     chain = build_chain(retina, plain.state_dict())
     with torch.autocast('cpu', torch.bfloat16):
-        expected, got = (losses_of(m, batch()) for m in (plain, chain))
+        expected, got = (losses_of(m, batch(sizes=((32, 32), ))) for m in (plain, chain))
     for key, value in expected.items():
         torch.testing.assert_close(got[key], value, **TOLERANCE)
 
@@ -239,10 +238,10 @@ class TestFreezing:
         retina.backbone.norm_eval = False
         chain = build_chain(retina, enhancer=CURVES, freeze_detector=True).train()
         chain.enhancer.init_weights()
-        before = copy.deepcopy(chain.detector.state_dict())
+        before = copy.deepcopy(chain.state_dict())
         chain.train_step(batch(), OptimWrapper(torch.optim.SGD(chain.parameters(), lr=1e-4)))
-        assert all(torch.equal(value, before[key]) for key, value in chain.detector.state_dict().items())
-        assert chain.enhancer.network.down[0].weight.grad.abs().sum() > 0
+        moved = {key.split('.')[0] for key, value in chain.state_dict().items() if not torch.equal(value, before[key])}
+        assert moved == {'enhancer'}
 
 
 class TestAttributes:
