@@ -26,7 +26,7 @@ demo: $(STAMP)
 	$(BIN)/python tools/demo_report.py $(DEMO_DIR)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo 'make test: all tests passed'
 
 lint: $(STAMP)

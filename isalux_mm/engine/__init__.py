@@ -1,2 +1,2 @@
-"""Hooks; importing registers them."""
-from isalux_mm.engine import hooks  # noqa: F401
+"""Hooks and the construction of optimizers; importing registers them."""
+from isalux_mm.engine import hooks, optim  # noqa: F401

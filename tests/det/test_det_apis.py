@@ -8,7 +8,6 @@ import torch
 
 pytest.importorskip('mmdet')
 
-from conftest import DETECTORS, STAGES, batch, build_chain, build_plain
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.utils import register_all_modules
@@ -16,6 +15,7 @@ from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint, save_checkpoint
+from small_detectors import DETECTORS, STAGES, batch, build_chain, build_plain
 
 from isalux_mm.models.enhancer import LowLightEnhancer
 

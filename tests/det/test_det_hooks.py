@@ -6,13 +6,13 @@ import torch
 
 pytest.importorskip('mmdet')
 
-from conftest import batch, build_chain
 from mmdet.structures import DetDataSample
 from mmdet.utils import register_all_modules
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from small_detectors import batch, build_chain
 
 from isalux_mm.det import EnhancedDetInferencer
 from isalux_mm.det.hooks import EnhancedDetVisualizationHook, chain_of, draw_detections

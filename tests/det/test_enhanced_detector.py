@@ -7,11 +7,11 @@ import torch
 
 pytest.importorskip('mmdet')
 
-from conftest import DETECTORS, batch, build_chain, build_plain
 from mmdet.engine.hooks import YOLOXModeSwitchHook
 from mmengine.logging import MessageHub
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
+from small_detectors import DETECTORS, batch, build_chain, build_plain
 
 from isalux_mm.registry import MODELS
 
@@ -172,9 +172,23 @@ def test_half_precision_gives_the_plain_detectors_losses(retina):
     plain = build_plain(retina)
     chain = build_chain(retina, plain.state_dict())
     with torch.autocast('cpu', torch.bfloat16):
-        expected, got = (losses_of(m, batch(sizes=((32, 32), ))) for m in (plain, chain))
+        expected, got = (losses_of(m, batch(sizes=((64, 64), ))) for m in (plain, chain))
     for key, value in expected.items():
         torch.testing.assert_close(got[key], value, **TOLERANCE)
+
+
+def test_distributed_training_reaches_the_enhancer(retina, tmp_path):
+    """The enhancer runs inside forward, where the distributed wrapper's hooks are; one process suffices to see."""
+    torch.distributed.init_process_group('gloo', f'file://{tmp_path}/rendezvous', rank=0, world_size=1)
+    try:
+        chain = build_chain(retina, enhancer=CURVES)
+        before = copy.deepcopy(chain.state_dict())
+        wrapped = MMDistributedDataParallel(chain)
+        wrapped.train_step(batch(), OptimWrapper(torch.optim.SGD(chain.parameters(), lr=1e-4)))
+    finally:
+        torch.distributed.destroy_process_group()
+    moved = {key.split('.')[0] for key, value in chain.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved == {'enhancer', 'detector'}
 
 
 class TestLosses:

@@ -2,6 +2,7 @@
 # Retinexformer's published schedule, whose data, patch size and number of parameters are close to ours.
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='TrainableOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=2e-4, betas=(0.9, 0.999), weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
