@@ -22,6 +22,8 @@ PHOTOS = {
 }
 HELD_OUT = {'chelsea', 'coffee', 'rocket'}
 VARIANTS, MAX_SIDE, SEED = 12, 512, 0
+# milder than the default: minutes of training do not teach a small network to remove strong noise
+RANGES = DegradationRanges(mean_ratio=(0.08, 0.3), noise_left=(0.03, 0.1))
 
 
 def packaged_photos() -> list[Path]:
@@ -52,7 +54,7 @@ def main() -> int:
     try:
         jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
         errors = run_jobs(
-            jobs, args.out, max_side=MAX_SIDE, seed=SEED, workers=args.workers, ranges=DegradationRanges())
+            jobs, args.out, max_side=MAX_SIDE, seed=SEED, workers=args.workers, ranges=RANGES)
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
