@@ -31,7 +31,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=('isalux_mm', 'isalux_mm.*')),
-    package_data={'isalux_mm.functional': ['*.npz']},
+    package_data={'isalux_mm': ['weights/*.safetensors'], 'isalux_mm.functional': ['*.npz']},
     install_requires=CORE,
     extras_require=EXTRAS,
 )
