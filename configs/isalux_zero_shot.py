@@ -1,5 +1,5 @@
 # The illumination-prior variant trained on photographs alone, made dark on the fly: no real pair is ever seen.
-# Expected (ours, after about 100 minutes on 2 CPU cores): see docs/results.md.
+# Expected (ours, after 81 minutes on one CPU core): see docs/results.md.
 # Put photographs into data/photos (sub-folders are read) and pairs to watch into data/demo, then:
 # python tools/train.py configs/isalux_zero_shot.py
 _base_ = [
