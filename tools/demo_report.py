@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dir', type=Path, help="the training's work folder")
     args = parser.parse_args()
-    checkpoints = sorted(args.work_dir.glob('best_PSNR_iter_*.pth'))
+    checkpoints = sorted(args.work_dir.glob('best_PSNR_iter_*.pth'), key=lambda p: p.stat().st_mtime)  # newest last
     if not checkpoints:
         parser.error(f'no checkpoint best_PSNR_iter_*.pth in {args.work_dir}: train first')
     cfg = Config.fromfile(next(args.work_dir.glob('isalux_*.py')))

@@ -37,6 +37,13 @@ def load_checkpoint(model: torch.nn.Module, path: str) -> None:
                          f'{result.unexpected_keys[:3]}')
 
 
+def drop_training(cfg: Config) -> None:
+    """Takes training and validation out of a config: a test needs neither their data nor an optimizer."""
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg',
+                'val_evaluator'):
+        cfg[key] = None
+
+
 def build_runner(args: argparse.Namespace) -> Runner:
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
@@ -44,6 +51,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     cfg.load_from, cfg.resume = None, False
+    drop_training(cfg)
     if args.out:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='isalux_mm.SaveEnhancedHook', out_dir=args.out)]
     if args.csv:

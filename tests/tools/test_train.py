@@ -123,6 +123,13 @@ def test_test_prints_saves_and_tables(trained, tmp_path, monkeypatch, capsys):
         assert float(row['PSNR']) == pytest.approx(-10 * np.log10(((pred - gt)**2).mean()), abs=0.02)
 
 
+def test_testing_needs_no_training_data(trained, tmp_path, monkeypatch, capsys):
+    _, _, work_dir = trained
+    config = write_config(tmp_path, write_pairs(tmp_path / 'data', dict(eval15=2)), 'only_tested')
+    call(monkeypatch, 'test', config, work_dir / 'iter_2.pth', '--work-dir', tmp_path / 'work')
+    assert 'PSNR_GTmean' in capsys.readouterr().out
+
+
 def test_missing_data_says_what_to_put_where(tmp_path, monkeypatch):
     config = write_config(tmp_path, tmp_path / 'nowhere', 'missing')
     with pytest.raises(FileNotFoundError, match=r'our485/low.*prepare_demo\.py'):

@@ -1,0 +1,62 @@
+"""tools/compare_on_pairs.py: the table's figures, references of another size, its errors."""
+import csv
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
+
+from isalux_mm.functional.image_io import read_image, write_image
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location('compare_on_pairs', ROOT / 'tools/compare_on_pairs.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    photo = data.coffee()[150:214, 250:330] / 255
+    write_image(tmp_path / 'low/low1.png', photo**2 * 0.3)
+    write_image(tmp_path / 'gt/normal1.png', photo)
+    return tmp_path
+
+
+def call(tool, monkeypatch, folder, *options):
+    monkeypatch.setattr(sys, 'argv', [
+        'compare_on_pairs.py', str(ROOT / 'configs/isalux_zero_shot.py'), *map(str, options), '--low',
+        str(folder / 'low'), '--gt', str(folder / 'gt'), '--csv', str(folder / 'values.csv')])
+    assert tool.main() == 0
+    with open(folder / 'values.csv', newline='') as file:
+        return {row['method']: row for row in csv.DictReader(file)}
+
+
+def test_figures_and_pictures(tool, pairs, monkeypatch):
+    weights = ROOT / 'isalux_mm/weights/isalux_zero_shot.safetensors'
+    rows = call(tool, monkeypatch, pairs, weights, '--out', pairs / 'out')
+    assert list(rows) == ['input', 'gamma', 'CLAHE', 'ISALux']
+    low, gt = read_image(pairs / 'low/low1.png'), read_image(pairs / 'gt/normal1.png')
+    expected = peak_signal_noise_ratio(gt, low, data_range=1)
+    assert float(rows['input']['PSNR']) == pytest.approx(expected, abs=1e-3)
+    assert float(rows['ISALux']['PSNR']) > expected + 3
+    np.testing.assert_allclose(read_image(pairs / 'out/input/low1.png'), low, atol=1e-6)
+
+
+def test_references_of_another_size(tool, pairs, monkeypatch):
+    small = tool.cv2.resize(read_image(pairs / 'gt/normal1.png'), (40, 32), interpolation=tool.cv2.INTER_CUBIC)
+    write_image(pairs / 'gt/normal1.png', small[3:31, 2:36])
+    # the input is its own reference: one window alone fits exactly
+    write_image(pairs / 'low/low1.png', data.coffee()[150:214, 250:330] / 255)
+    right = call(tool, monkeypatch, pairs, '--resize', 40, 32, '--window', 2, 3)
+    wrong = call(tool, monkeypatch, pairs, '--resize', 40, 32, '--window', 3, 3)
+    assert float(right['input']['PSNR']) > 45 > float(wrong['input']['PSNR'])
+    with pytest.raises(ValueError, match='does not fit the result'):
+        call(tool, monkeypatch, pairs, '--resize', 40, 32, '--window', 20, 3)
