@@ -67,7 +67,10 @@ def whole_config(name: str) -> Config:
 
 def build_plain(model: ConfigDict, seed: int = 0):
     torch.manual_seed(seed)
-    return revert_sync_batchnorm(MODELS.build(ConfigDict(copy.deepcopy(model), _scope_='mmdet')))
+    plain = revert_sync_batchnorm(MODELS.build(ConfigDict(copy.deepcopy(model), _scope_='mmdet')))
+    if hasattr(plain, 'level_embed'):  # Deformable DETR leaves raw memory there until init_weights; the rest of that
+        torch.nn.init.normal_(plain.level_embed)  # would lower all scores, and nothing would be detected
+    return plain
 
 
 def build_chain(model: ConfigDict, weights=None, **options) -> EnhancedDetector:
