@@ -1,7 +1,11 @@
 """Tests a checkpoint, prints the metrics, saves the enhanced images on request:
 `python tools/test.py CONFIG CHECKPOINT --out DIR --csv FILE`.
+
+A config whose test pipeline makes images dark (`DarkenImage`) is tested at several levels by `--gains 1 0.1 0.01`,
+exposure gains in linear light; 1 is the set as it is.
 """
 import argparse
+import json
 import os
 from pathlib import Path
 
@@ -21,6 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='folder for logs; default: work_dirs/NAME_OF_CONFIG')
     parser.add_argument('--out', metavar='DIR', help='save the enhanced images here')
     parser.add_argument('--csv', metavar='FILE', help='write the values of every image here')
+    parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here; by gain with --gains')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -44,10 +50,29 @@ def drop_training(cfg: Config) -> None:
         cfg[key] = None
 
 
-def build_runner(args: argparse.Namespace) -> Runner:
+def set_gain(cfg: Config, gain: float) -> None:
+    """Sets the darkness of the test images; 1 takes the darkening out.
+
+    Raises:
+        ValueError: if the test pipeline does not make images dark.
+    """
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    darkening = [t for t in pipeline if t.type.endswith('DarkenImage')]
+    if not darkening:
+        raise ValueError('--gains needs DarkenImage in test_dataloader.dataset.pipeline, '
+                         f'got {[t.type for t in pipeline]}')
+    if gain == 1:
+        cfg.test_dataloader.dataset.pipeline = [t for t in pipeline if t not in darkening]
+    for transform in darkening:
+        transform.gain = gain
+
+
+def build_runner(args: argparse.Namespace, gain: float | None = None) -> Runner:
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    if gain is not None:
+        set_gain(cfg, gain)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     cfg.load_from, cfg.resume = None, False
@@ -70,12 +95,25 @@ def print_table(metrics: dict) -> None:
     Console().print(table)
 
 
+def write_json(path: Path, content: dict) -> None:
+    """Writes JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'.{path.name}.unfinished')
+    unfinished.write_text(json.dumps(content, indent=1))
+    os.replace(unfinished, path)
+
+
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    runner = build_runner(args)
-    load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint)
-    print_table(runner.test())
+    metrics = {}
+    for gain in args.gains or [None]:
+        runner = build_runner(args, gain)
+        load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint)
+        metrics[gain] = runner.test()
+        print_table(metrics[gain] if gain is None else dict(gain=gain, **metrics[gain]))
+    if args.json:
+        write_json(args.json, metrics if args.gains else metrics[None])
 
 
 if __name__ == '__main__':

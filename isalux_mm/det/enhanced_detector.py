@@ -19,6 +19,7 @@ from isalux_mm.models.chain import (
     ChainDataPreprocessor,
     ChainLosses,
     adapt_checkpoint,
+    keep_loaded_enhancer,
     shapes_of,
     with_enhanced,
 )
@@ -178,7 +179,9 @@ class EnhancedDetector(BaseDetector):
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Takes checkpoints of the detector, of the enhancer and of the chain."""
-        adapt_checkpoint(self.state_dict(), state_dict, prefix, 'detector')
+        own = self.state_dict()
+        adapt_checkpoint(own, state_dict, prefix, 'detector')
+        keep_loaded_enhancer(self.enhancer, own, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

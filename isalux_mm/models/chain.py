@@ -251,6 +251,23 @@ def adapt_checkpoint(own: Mapping[str, Tensor], state_dict: dict[str, Tensor], p
         rename(state_dict, given, prefix, place)
 
 
+def keep_loaded_enhancer(enhancer: nn.Module, own: Mapping[str, Tensor], state_dict: dict[str, Tensor],
+                         prefix: str) -> None:
+    """Adds, in place, the weights that the enhancer has from its own checkpoint to a checkpoint that holds none of it.
+
+    So a strict loader accepts a stock checkpoint of the task model where the config names the enhancer's file.
+
+    Args:
+        enhancer: the neck.
+        own: the chain's tensors by key.
+        state_dict: the checkpoint, with the chain's names.
+        prefix: of the chain's keys in `state_dict`.
+    """
+    has_weights = getattr(enhancer, 'checkpoint', None) is not None and not enhancer.lacks_weights
+    if has_weights and not any(key.startswith(prefix + ENHANCER) for key in state_dict):
+        state_dict.update({prefix + key: value for key, value in own.items() if key.startswith(ENHANCER)})
+
+
 def rename(state_dict: dict[str, Tensor], given: Mapping[str, Tensor], prefix: str, place: str) -> None:
     """Puts `place` behind `prefix` in the keys of a state dict and of its metadata."""
     for key in given:
