@@ -25,7 +25,7 @@ optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=3e-5, weight_decay=1e-4),
-    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, custom_keys=dict()),
+    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0),
     clip_grad=dict(max_norm=10))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10),

@@ -1,0 +1,7 @@
+# TOOD-R50 on ExDark, official split, behind ISALux, both trained by the detector's losses, the enhancer ten times slower.
+# Expected: not trained by us (the images are not freely to be had); compare with tood_r50_exdark_none.py.
+# python tools/train.py configs/exdark/tood_r50_exdark_joint.py
+_base_ = './tood_r50_exdark_frozen.py'
+
+model = dict(enhancer=dict(frozen=False))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=_base_.slow_enhancer))
