@@ -51,6 +51,8 @@ class EnhancedDetector(BaseDetector):
             input scale, for visualisation.
         backbone: not used. mmdet's `init_detector` looks for `model.backbone` in the config: write `backbone=dict()`
             or call it with `cfg_options={}`.
+        data_preprocessor: the detector's, if its own config has none. mmengine's Runner passes on what stands at the
+            top of a config, as in mmdet's YOLOv3.
         init_cfg: mmengine's initialisation config; 'Pretrained' takes the checkpoints that `load_state_dict` takes.
 
     Raises:
@@ -69,8 +71,12 @@ class EnhancedDetector(BaseDetector):
                  pipeline_pad: int | None = PIPELINE_PAD,
                  keep_pictures: bool = False,
                  backbone: dict | None = None,
+                 data_preprocessor: dict | None = None,
                  init_cfg: dict | None = None):
-        built = MMDET_MODELS.build(ConfigDict({'_scope_': 'mmdet', **copy.deepcopy(detector)}))
+        detector = copy.deepcopy(dict(detector))
+        if data_preprocessor is not None:
+            detector.setdefault('data_preprocessor', data_preprocessor)
+        built = MMDET_MODELS.build(ConfigDict({'_scope_': 'mmdet', **detector}))
         half = checked_preprocessor(built)
         super().__init__(init_cfg=init_cfg)
         order = channel_order or ('rgb' if detector['data_preprocessor'].get('rgb_to_bgr') else 'bgr')
