@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 CORE = [
     'torch>=2.4', 'torchvision>=0.19', 'numpy>=1.24', 'pillow>=9.5', 'torchmetrics>=1.3', 'pytorch-msssim>=1.0',
-    'safetensors>=0.4', 'scipy>=1.10', 'opencv-python-headless>=4.7', 'rich>=13',
+    'safetensors>=0.4', 'scipy>=1.10', 'opencv-python-headless>=4.7', 'rich>=13', 'tifffile>=2023.2',
+    'matplotlib>=3.8',
 ]
 EXTRAS = {
     # the maintained continuation of OpenMMLab 2.x: same import names, current torch
@@ -18,7 +19,7 @@ EXTRAS = {
     'openmmlab': ['mmengine>=0.10', 'mmcv>=2.0,<2.2', 'mmdet>=3.1', 'mmsegmentation>=1.1'],
     'dev': [
         'pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'scikit-image>=0.22',
-        'scikit-learn>=1.4', 'matplotlib>=3.8', 'tensorboard>=2.16', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
+        'scikit-learn>=1.4', 'tensorboard>=2.16', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
     ],
 }
 
