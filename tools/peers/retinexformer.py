@@ -63,8 +63,9 @@ class IlluminationGuidedAttention(nn.Module):
         q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         attention = ((k @ q.transpose(2, 3)) * self.temperature).softmax(dim=-1)
         attended = (attention @ v).permute(0, 3, 1, 2).reshape(b, h * w, c)
+        projected = self.project(attended).view(b, h, w, c)
         position = self.position(values.reshape(b, h, w, c).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.project(attended).view(b, h, w, c) + position
+        return projected + position
 
 
 class FeedForward(nn.Module):
@@ -72,10 +73,12 @@ class FeedForward(nn.Module):
 
     Args:
         dims: C.
+        copy_to_nchw: as in `Retinexformer`.
     """
 
-    def __init__(self, dims: int):
+    def __init__(self, dims: int, *, copy_to_nchw: bool):
         super().__init__()
+        self.copy_to_nchw = copy_to_nchw
         self.norm = nn.LayerNorm(dims)
         self.layers = nn.Sequential(
             nn.Conv2d(dims, 4 * dims, 1, bias=False), nn.GELU(),
@@ -84,7 +87,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) in and out."""
-        return self.layers(self.norm(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        y = self.norm(x).permute(0, 3, 1, 2)
+        return self.layers(y.contiguous() if self.copy_to_nchw else y).permute(0, 2, 3, 1)
 
 
 class GuidedBlocks(nn.Module):
@@ -94,12 +98,14 @@ class GuidedBlocks(nn.Module):
         dims: C.
         num_heads: heads of the attention.
         depth: blocks.
+        copy_to_nchw: as in `Retinexformer`.
     """
 
-    def __init__(self, dims: int, num_heads: int, depth: int):
+    def __init__(self, dims: int, num_heads: int, depth: int, *, copy_to_nchw: bool):
         super().__init__()
         self.attentions = nn.ModuleList(IlluminationGuidedAttention(dims, num_heads) for _ in range(depth))
-        self.feed_forwards = nn.ModuleList(FeedForward(dims) for _ in range(depth))
+        self.feed_forwards = nn.ModuleList(
+            FeedForward(dims, copy_to_nchw=copy_to_nchw) for _ in range(depth))
 
     def forward(self, x: Tensor, light: Tensor) -> Tensor:
         """x, light: (B, C, H, W); returns (B, C, H, W)."""
@@ -118,22 +124,28 @@ class Retinexformer(nn.Module):
     Args:
         dims: channels at full resolution (published: 40); doubled at every scale.
         depths: blocks at H, H / 2 and H / 4 (published: 1, 2, 2); the decoder mirrors the encoder.
+        copy_to_nchw: copy the features to NCHW memory ahead of each feed-forward, as the published code does now. Its
+            first release did not, so that its convolutions ran channels-last; same values, other speed.
     """
 
-    def __init__(self, dims: int = 40, depths: Sequence[int] = (1, 2, 2)):
+    def __init__(self, dims: int = 40, depths: Sequence[int] = (1, 2, 2), *, copy_to_nchw: bool = True):
         super().__init__()
+
+        def stage(width: int, depth: int) -> GuidedBlocks:
+            return GuidedBlocks(width, width // dims, depth, copy_to_nchw=copy_to_nchw)
+
         widths = [dims * 2**k for k in range(len(depths))]
         steps = list(zip(widths[:-1], widths[1:]))
         self.multiple = 2**len(steps)
         self.estimator = IlluminationEstimator(dims)
         self.embed = nn.Conv2d(3, dims, 3, padding=1, bias=False)
-        self.encoder = nn.ModuleList(GuidedBlocks(c, c // dims, depths[k]) for k, (c, _) in enumerate(steps))
+        self.encoder = nn.ModuleList(stage(c, depths[k]) for k, (c, _) in enumerate(steps))
         self.downs = nn.ModuleList(nn.Conv2d(c, d, 4, stride=2, padding=1, bias=False) for c, d in steps)
         self.light_downs = nn.ModuleList(nn.Conv2d(c, d, 4, stride=2, padding=1, bias=False) for c, d in steps)
-        self.bottleneck = GuidedBlocks(widths[-1], widths[-1] // dims, depths[-1])
+        self.bottleneck = stage(widths[-1], depths[-1])
         self.ups = nn.ModuleList(nn.ConvTranspose2d(d, c, 2, stride=2) for c, d in steps)
         self.fusions = nn.ModuleList(nn.Conv2d(d, c, 1, bias=False) for c, d in steps)
-        self.decoder = nn.ModuleList(GuidedBlocks(c, c // dims, depths[k]) for k, (c, _) in enumerate(steps))
+        self.decoder = nn.ModuleList(stage(c, depths[k]) for k, (c, _) in enumerate(steps))
         self.to_rgb = nn.Conv2d(dims, 3, 3, padding=1, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
