@@ -1,0 +1,87 @@
+"""Reads priors, enrichment weights and routing off a network while it enhances one picture."""
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isalux_mm.functional.checks import check_image
+from isalux_mm.models.attention import HISAAttention
+from isalux_mm.models.blocks import TransformerBlock
+from isalux_mm.models.gates import Routing
+from isalux_mm.models.isalux import ISALux
+from isalux_mm.visualization.explanation import Explanation
+
+VOC_CLASSES = ('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
+               'dining table', 'dog', 'horse', 'motorbike', 'person', 'potted plant', 'sheep', 'sofa', 'train',
+               'TV monitor')
+
+
+@torch.no_grad()
+def explain(network: nn.Module, image: Tensor) -> Explanation:
+    """Priors, enrichment weights and routing of a network for one picture.
+
+    Args:
+        network: an `ISALux`, not prepared for inference (which folds the weights away); of any other network nothing
+            is known and the explanation is empty.
+        image: (1, 3, H, W), RGB in [0, 1].
+
+    Raises:
+        ValueError: if `image` holds more than one picture.
+    """
+    check_image(image, '1 3 H W')
+    if not isinstance(network, ISALux):
+        return Explanation(None, None, (), (), {}, (), (), ())
+    blocks, routings = blocks_of(network), {}
+    handles = [block.register_forward_hook(_keeper(routings, name)) for name, block in blocks.items()]
+    try:
+        network(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    illumination, semantics = network.illumination_prior(image), network.semantic_prior(image)
+    return Explanation(
+        illumination=None if illumination is None else illumination[0, 0].float().cpu().numpy(),
+        semantics=None if semantics is None else semantics[0].float().cpu().numpy(),
+        classes=() if semantics is None else class_names(network.semantic_prior, semantics.shape[1]),
+        blocks=tuple(blocks), enrichment=enrichment_of(blocks.values()),
+        probabilities=[_of(routings[name], 'probabilities') for name in blocks],
+        chosen=[_of(routings[name], 'indices') for name in blocks],
+        weights=[_of(routings[name], 'weights') for name in blocks])
+
+
+def blocks_of(network: ISALux) -> dict[str, TransformerBlock]:
+    """The transformer blocks in the order in which they run, named by place and scale."""
+    named = {}
+    for scale, stage in enumerate(network.encoder):
+        named |= {f'encoder /{2**scale} {i}': block for i, block in enumerate(stage)}
+    named |= {f'bottleneck {i}': block for i, block in enumerate(network.bottleneck)}
+    for scale in reversed(range(len(network.decoder))):
+        named |= {f'decoder /{2**scale} {i}': block for i, block in enumerate(network.decoder[scale])}
+    return named
+
+
+def enrichment_of(blocks: Sequence[TransformerBlock]) -> dict[str, list[float]]:
+    """nu and omega by stream, one value per block; empty for another attention than ours."""
+    attentions = [block.attention for block in blocks]
+    if not all(isinstance(attention, HISAAttention) for attention in attentions):
+        return {}
+    return {stream: [attention.scales[stream].item() for attention in attentions]
+            for stream in attentions[0].scales}
+
+
+def class_names(prior: nn.Module, number: int) -> Sequence[str]:
+    """The prior's `classes`, VOC's names for 21 classes, numbers otherwise."""
+    names = getattr(prior, 'classes', None) or (VOC_CLASSES if number == len(VOC_CLASSES) else ())
+    return names if len(names) == number else tuple(f'class {k}' for k in range(number))
+
+
+def _keeper(routings: dict[str, Routing | None], name: str):
+    def keep(module: nn.Module, args: tuple, output: tuple[Tensor, Routing | None]) -> None:
+        routings[name] = output[1]
+
+    return keep
+
+
+def _of(routing: Routing | None, attribute: str) -> np.ndarray | None:
+    return None if routing is None else getattr(routing, attribute)[0].cpu().numpy()

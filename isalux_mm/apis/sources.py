@@ -1,0 +1,163 @@
+"""What is to be enhanced: paths, folders, patterns, arrays, tensors and PIL images as one list of sources."""
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from isalux_mm.functional.image_io import IMAGE_SUFFIXES, list_images
+from isalux_mm.functional.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
+
+Input = str | Path | np.ndarray | Tensor | Image.Image
+SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture to be.
+
+    Attributes:
+        content: a file, or a picture in memory.
+        name: path of its result within the folder of results.
+    """
+    content: Path | np.ndarray | Tensor | Image.Image
+    name: Path
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it lies on disk."""
+        return isinstance(self.content, Path)
+
+    def read(self, array_order: str = 'rgb') -> Picture:
+        """The picture.
+
+        Args:
+            array_order: channel order of arrays and `.npy` files, 'rgb' or 'bgr'.
+
+        Raises:
+            ImageReadError: if a file is no readable picture.
+            ValueError: if an array has the wrong shape, type or range.
+        """
+        if self.is_file:
+            return read_picture(self.content, array_order=array_order)
+        return from_memory(self.content, array_order)
+
+
+def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out: Path | None = None) -> list[Source]:
+    """Sources of one or several inputs, each file once.
+
+    A folder gives its pictures and keeps their sub-folders; a pattern (`photos/**/*.jpg`) keeps those below its
+    fixed part; a file keeps its name, and where two have the same one, all keep their folders below the common one. Any
+    other path counts as a file, to be reported when it cannot be read. Pictures in memory are named 00000000.png by
+    place.
+
+    Args:
+        inputs: path, folder, pattern, (H, W, C) array, (C, H, W) or (B, C, H, W) tensor, PIL image, or a sequence of
+            these.
+        recursive: whether sub-folders of folders are read.
+        leave_out: folder of the results; where it lies below a folder or pattern, its pictures are no inputs.
+
+    Raises:
+        TypeError: if an input is of another type.
+        ValueError: if there is no picture at all.
+    """
+    listed = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    sources: list[Source] = []
+    for item in listed:
+        if isinstance(item, str | Path):
+            sources += _from_path(item, recursive, leave_out)
+        elif isinstance(item, Tensor) and item.dim() == 4:
+            sources += [Source(image, _numbered(len(sources) + i)) for i, image in enumerate(item)]
+        elif isinstance(item, np.ndarray | Tensor | Image.Image):
+            sources.append(Source(item, _numbered(len(sources))))
+        else:
+            raise TypeError('inputs must be paths, arrays (H, W, C), tensors (C, H, W) or PIL images, '
+                            f'got {type(item).__name__}')
+    sources = _apart(_once(sources))
+    if not sources:
+        raise ValueError(f'inputs must hold a picture, found none in {", ".join(map(str, listed)) or "nothing"}')
+    return sources
+
+
+def from_memory(content: np.ndarray | Tensor | Image.Image, array_order: str = 'rgb') -> Picture:
+    """A picture of samples in memory; alpha is kept. EXIF orientation of a PIL image is applied.
+
+    Raises:
+        ValueError: if shape, type or range do not fit; integers use their full scale, floats lie in [0, 1].
+    """
+    if isinstance(content, Image.Image):
+        return _from_pil(content)
+    samples = content.detach().cpu() if isinstance(content, Tensor) else content
+    if isinstance(samples, Tensor):
+        samples = (samples.float() if samples.is_floating_point() else samples).numpy()
+        samples = np.moveaxis(samples, 0, -1) if samples.ndim == 3 else samples  # (C, H, W) -> (H, W, C)
+    if array_order == 'bgr' and samples.ndim == 3 and samples.shape[2] > 2:
+        samples = samples[..., [2, 1, 0, 3][:samples.shape[2]]]
+    picture = picture_of(samples)
+    if not np.isfinite(picture.image).all() or picture.image.min() < 0 or picture.image.max() > 1:
+        raise ValueError('floating-point pictures must be finite and lie in [0, 1], '
+                         f'got {picture.image.min():.4g} to {picture.image.max():.4g}')
+    return picture
+
+
+def _from_pil(content: Image.Image) -> Picture:
+    upright = ImageOps.exif_transpose(content)
+    if upright.mode not in ('L', 'LA', 'RGB', 'RGBA', 'I;16'):
+        upright = upright.convert('RGBA' if 'transparency' in upright.info or 'A' in upright.mode else 'RGB')
+    return replace(picture_of(np.asarray(upright)), icc=content.info.get('icc_profile'))
+
+
+def _from_path(item: str | Path, recursive: bool, leave_out: Path | None) -> list[Source]:
+    path = Path(item).expanduser()
+    if path.is_dir():
+        return _kept(list_images(path, recursive), path, leave_out)
+    if glob.has_magic(str(path)) and not path.exists():
+        return _from_pattern(path, leave_out)
+    return [Source(path, Path(path.name))]
+
+
+def _from_pattern(pattern: Path, leave_out: Path | None) -> list[Source]:
+    fixed = pattern
+    while glob.has_magic(str(fixed)):
+        fixed = fixed.parent
+    found = sorted(Path(p) for p in glob.iglob(str(pattern), recursive=True))
+    return _kept([file for file in found if file.suffix.lower() in SUFFIXES and not file.is_dir()], fixed, leave_out)
+
+
+def _kept(files: Sequence[Path], folder: Path, leave_out: Path | None) -> list[Source]:
+    """Sources of the files below a folder, without those in a folder of results that lies in it."""
+    if leave_out is not None and _is_below(leave_out, folder):
+        files = [file for file in files if not _is_below(file, leave_out)]
+    return [Source(file, file.relative_to(folder)) for file in files]
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    path, folder = (Path(os.path.abspath(p)) for p in (path, folder))
+    return path != folder and path.is_relative_to(folder)
+
+
+def _once(sources: Sequence[Source]) -> list[Source]:
+    """Every file once, by its absolute path."""
+    seen: dict[object, Source] = {}
+    for index, source in enumerate(sources):
+        seen.setdefault(os.path.abspath(source.content) if source.is_file else index, source)
+    return list(seen.values())
+
+
+def _apart(sources: Sequence[Source]) -> list[Source]:
+    """Where two files' results would have the same name, all files keep their folders below the common one."""
+    files = [source for source in sources if source.is_file]
+    if max(Counter(source.name for source in files).values(), default=0) < 2:
+        return list(sources)
+    common = os.path.commonpath([os.path.abspath(source.content.parent) for source in files])
+    return [replace(source, name=Path(os.path.relpath(source.content, common))) if source.is_file else source
+            for source in sources]
+
+
+def _numbered(index: int) -> Path:
+    return Path(f'{index:08d}.png')
