@@ -9,6 +9,7 @@ model = dict(
     type='isalux_mm.EnhancedDetector',
     enhancer=dict(work_short_side=96, **{k: v for k, v in _base_.isalux_joint.items() if k != 'work_short_side'}),
     detector=_base_.model,
+    detector_norm_eval=True,  # batches are small
     enhancement_loss=dict(loss_pixel=dict(type='CharbonnierLoss', loss_weight=10.0)),
     backbone=dict())
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(enhancer=dict(lr_mult=5))))

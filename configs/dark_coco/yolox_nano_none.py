@@ -2,7 +2,6 @@
 # Expected: docs/detection.md, "A pretrained detector in the dark", row "none".
 # Weights: tools/model_converters/yolox_onnx2mmdet.py yolox_nano.onnx data/yolox_nano.pth --calibrate data/coco/train2017
 # python tools/test.py configs/dark_coco/yolox_nano_none.py data/yolox_nano.pth --gains 1 0.12 0.02 0.004
-# or, the detector itself trained further in the dark: python tools/train.py configs/dark_coco/yolox_nano_none.py
 _base_ = [
     'mmdet::yolox/yolox_nano_8xb8-300e_coco.py',
     '../_base_/datasets/dark_coco.py',

@@ -44,6 +44,8 @@ class EnhancedDetector(BaseDetector):
         zero_reference_losses: configs by name of losses of (enhanced, input), logged as 'loss_zero_NAME'.
         balance_loss: config of the loss on the routing of the enhancer's mixture layers, logged as 'loss_balance'.
         freeze_detector: no gradient to the detector's weights, its batch norms and dropouts in eval mode.
+        detector_norm_eval: the detector's batch norms stay in eval mode while its weights learn: for fine-tuning with
+            small batches.
         channel_order: of the loaded images, 'bgr' or 'rgb'; `None` takes it from the detector's preprocessor
             ('rgb' if that turns RGB to BGR, else 'bgr', the order of mmcv's loader).
         pipeline_pad: value of the padding that the pipeline itself puts at right and bottom; `None` for none.
@@ -67,6 +69,7 @@ class EnhancedDetector(BaseDetector):
                  zero_reference_losses: Mapping[str, dict] | None = None,
                  balance_loss: dict | None = None,
                  freeze_detector: bool = False,
+                 detector_norm_eval: bool = False,
                  channel_order: str | None = None,
                  pipeline_pad: int | None = PIPELINE_PAD,
                  keep_pictures: bool = False,
@@ -87,12 +90,13 @@ class EnhancedDetector(BaseDetector):
         self.detector = built
         self.losses = ChainLosses(enhancement_loss, zero_reference_losses, balance_loss)
         self.freeze_detector, self.keep_pictures = freeze_detector, keep_pictures
+        self.detector_norm_eval = detector_norm_eval
         if self.losses.names and getattr(self.enhancer, 'frozen', False):
             raise ValueError('a frozen enhancer cannot learn: expected no enhancement_loss, zero_reference_losses or '
                              f'balance_loss, got {self.losses.names}')
         if freeze_detector:
             self.detector.requires_grad_(False)
-            self.train(self.training)
+        self.train(self.training)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -111,10 +115,10 @@ class EnhancedDetector(BaseDetector):
     def train(self, mode: bool = True) -> 'EnhancedDetector':
         """As ever; a frozen detector's batch norms and dropouts stay in eval mode."""
         super().train(mode)
-        if self.freeze_detector:
-            for module in self.detector.modules():
-                if isinstance(module, STOCHASTIC):
-                    module.eval()
+        fixed = STOCHASTIC if self.freeze_detector else _BatchNorm if self.detector_norm_eval else ()
+        for module in self.detector.modules():
+            if isinstance(module, fixed):
+                module.eval()
         return self
 
     def forward(self,

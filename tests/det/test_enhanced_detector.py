@@ -257,6 +257,14 @@ class TestFreezing:
         moved = {key.split('.')[0] for key, value in chain.state_dict().items() if not torch.equal(value, before[key])}
         assert moved == {'enhancer'}
 
+    def test_batch_norms_of_the_detector_can_stay_fixed_while_its_weights_learn(self, detector_config):
+        chain = build_chain(detector_config('YOLOX').model, detector_norm_eval=True).train()
+        before = copy.deepcopy(chain.state_dict())
+        chain.train_step(batch(), OptimWrapper(torch.optim.SGD(chain.parameters(), lr=1e-4)))
+        moved = {key for key, value in chain.state_dict().items() if not torch.equal(value, before[key])}
+        assert 'detector.backbone.stem.conv.conv.weight' in moved
+        assert not [key for key in moved if 'running_' in key or 'num_batches' in key]
+
 
 class TestAttributes:
 
