@@ -1,0 +1,8 @@
+# YOLOX-nano on darkened COCO, the detector alone trained further, behind the identity: what joint training is compared with.
+# Expected: docs/detection.md, "A pretrained detector in the dark", row "detector alone, trained".
+# python tools/train.py configs/dark_coco/yolox_nano_detector.py
+_base_ = './yolox_nano_joint.py'
+
+model = dict(
+    enhancer=dict(_delete_=True, type='ISALuxNeck', network=dict(type='Identity')),
+    enhancement_loss=None)
