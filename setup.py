@@ -1,8 +1,10 @@
 """Packaging of ISALux-MM. `pip install -e .[onedl,det,seg,dev]` gives the whole default stack."""
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 CORE = [
@@ -23,6 +25,19 @@ EXTRAS = {
     ],
 }
 
+
+class BuildWithConfigs(build_py):
+    """Copies configs/ into the built package, at OpenMMLab's place for it; an editable install reads the checkout's."""
+
+    def run(self) -> None:
+        """Builds, then copies."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / 'isalux_mm' / '.mim' / 'configs'
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(ROOT / 'configs', target, ignore=shutil.ignore_patterns('__pycache__'))
+
+
 setup(
     name='isalux-mm',
     version=re.search(r"__version__ = '(.+)'", (ROOT / 'isalux_mm/__init__.py').read_text(encoding='utf-8')).group(1),
@@ -33,6 +48,8 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=('isalux_mm', 'isalux_mm.*')),
     package_data={'isalux_mm': ['weights/*.safetensors'], 'isalux_mm.functional': ['*.npz']},
+    cmdclass={'build_py': BuildWithConfigs},
+    entry_points={'console_scripts': ['isalux = isalux_mm.cli:main']},
     install_requires=CORE,
     extras_require=EXTRAS,
 )

@@ -13,6 +13,8 @@ LAYERS = (
     ('models', 'datasets', 'evaluation', 'engine', 'visualization'),
     ('det', 'seg'),
     ('apis', ),
+    ('cli', ),
+    ('__main__', ),
 )
 HEIGHT = {room: height for height, row in enumerate(LAYERS) for room in row}
 FOREIGN = {'mmdet': 'det', 'mmseg': 'seg'}

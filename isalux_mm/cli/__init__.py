@@ -1,0 +1,47 @@
+"""The command `isalux`: `isalux enhance dark.jpg`.
+
+A sub-command is a module of this package with `add_parser(subparsers)`, which adds its parser and options, and
+`run(args) -> int`, which does the work and returns the exit code; naming it in `COMMANDS` is all that registers it.
+Both heavy imports and work belong into `run`.
+
+Exit codes: 0 all done; 1 some inputs failed, listed on standard error; 2 wrong use; 130 interrupted.
+"""
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+import isalux_mm
+from isalux_mm.cli import compare, enhance, explain, models
+
+COMMANDS = (enhance, compare, explain, models)
+WRONG_USE, INTERRUPTED = 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command; `args.run` is the chosen sub-command's."""
+    parser = argparse.ArgumentParser(
+        prog='isalux', description='Low-light enhancement of photographs.',
+        epilog='`isalux COMMAND --help` shows the options of a command.')
+    parser.add_argument('--version', action='version', version=f'isalux-mm {isalux_mm.__version__}')
+    subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for command in COMMANDS:
+        known = set(subparsers.choices)
+        command.add_parser(subparsers)
+        for name in set(subparsers.choices) - known:
+            subparsers.choices[name].set_defaults(run=command.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code. SIGTERM ends it as Ctrl-C does, without half-written files."""
+    args = build_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        print(f'isalux {args.command}: interrupted; what was finished is kept', file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f'isalux {args.command}: {error}', file=sys.stderr)
+        return WRONG_USE

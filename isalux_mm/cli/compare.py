@@ -1,0 +1,134 @@
+"""`isalux compare`: input, output, reference and other methods side by side, with crops and figures."""
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isalux_mm.cli.options import SOME_FAILED, add_model_options, add_tone_options, build_inferencer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+METRICS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
+DIGITS = (2, 3, 2, 3)
+Quality = tuple[float, float, float, float]
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the parser of the sub-command."""
+    parser = subparsers.add_parser(
+        'compare', help='compare with a reference and other methods', description='Draws input, output, reference and '
+        "other methods' results side by side, with enlarged crops; under each PSNR and SSIM against the reference, "
+        'raw and after scaling to its mean grey value (GT-mean). Files are matched by name.')
+    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='file, folder or pattern')
+    parser.add_argument('--out', default='compared', metavar='FOLDER', help='folder of the pictures (%(default)s)')
+    parser.add_argument('--reference', type=Path, metavar='FILE|FOLDER', help='normal-light pictures')
+    parser.add_argument('--peers', nargs='+', type=named_folder, default=[], metavar='[NAME=]FOLDER',
+                        help="other methods' results")
+    parser.add_argument('--crop', nargs=4, type=int, action='append', metavar=('LEFT', 'TOP', 'WIDTH', 'HEIGHT'),
+                        help='part to enlarge, may be repeated; two telling ones by default')
+    parser.add_argument('--csv', metavar='FILE', help='write the figures of every picture here')
+    add_tone_options(parser)
+    add_model_options(parser)
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """'NAME=FOLDER', or a folder that gives its name."""
+    name, _, folder = text.rpartition('=')
+    path = Path(folder)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f'no folder {folder}')
+    return name or path.name, path
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draws one picture an input; prints the means of the figures."""
+    from isalux_mm.apis.sources import gather
+    from isalux_mm.evaluation.metrics import write_csv
+    from isalux_mm.functional.image_io import write_image
+    out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
+    partners = partner_tables(args.reference, args.peers)
+    for source in gather(args.inputs, leave_out=out):
+        result = inferencer(source.content, True, strength=args.strength,
+                            reference_brightness=args.reference_brightness)
+        if result['report'].failed:
+            print(result['report'].summary(), file=sys.stderr)
+            failed += 1
+            continue
+        sample = result['predictions'][0]
+        pictures = dict(input=sample.low_img.permute(1, 2, 0).numpy(), ours=sample.pred_img.permute(1, 2, 0).numpy())
+        pictures |= partners_of(source.name, partners)
+        figures = quality(pictures)
+        rows += [(method, str(source.name), *values) for method, values in figures.items()]
+        write_image(out / source.name.with_name(f'{source.name.stem}_compared.png'), draw(pictures, figures, args.crop))
+    if args.csv:
+        write_csv(args.csv, ('method', 'image', *METRICS), rows)
+    print_means(rows)
+    print(f'pictures in {out}')
+    return SOME_FAILED if failed else 0
+
+
+def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dict[str, dict | Path]:
+    """Files by their pair key for the reference and every peer; a single file as it is."""
+    from isalux_mm.datasets.image_datasets import pair_key
+    from isalux_mm.functional.image_io import list_images
+    folders = dict(([('reference', reference)] if reference is not None else []) + peers)
+    for name, folder in folders.items():
+        if not folder.exists():
+            raise FileNotFoundError(f'{name} must be an existing file or folder, got {folder}')
+    return {name: {pair_key(p.relative_to(folder)): p for p in list_images(folder)} if folder.is_dir() else folder
+            for name, folder in folders.items()}
+
+
+def partners_of(name: Path, tables: Mapping[str, dict | Path]) -> 'dict[str, np.ndarray]':
+    """The pictures of the tables that belong to an input; those that lack one are left out, with a warning."""
+    from isalux_mm.datasets.image_datasets import pair_key
+    from isalux_mm.functional.image_io import read_image
+    found = {}
+    for method, table in tables.items():
+        path = table if isinstance(table, Path) else table.get(pair_key(name))
+        if path is None:
+            print(f'{method} has no picture for {name}', file=sys.stderr)
+        else:
+            found[method] = read_image(path)
+    return found
+
+
+def quality(pictures: 'Mapping[str, np.ndarray]') -> dict[str, Quality]:
+    """Raw and GT-mean PSNR and SSIM against the reference, of those that have its size."""
+    from isalux_mm.apis.inferencer import to_tensor
+    from isalux_mm.evaluation.metrics import paired_quality
+    from isalux_mm.functional.image_quality import WINDOW
+    reference = pictures.get('reference')
+    if reference is None or min(reference.shape[:2]) < WINDOW:
+        return {}
+    return {name: paired_quality(to_tensor(picture), to_tensor(reference)) for name, picture in pictures.items()
+            if name != 'reference' and picture.shape == reference.shape}
+
+
+def draw(pictures: 'Mapping[str, np.ndarray]', figures: Mapping[str, Quality],
+         crops: list[list[int]] | None) -> 'np.ndarray':
+    """The sheet (H, W, 3), RGB in [0, 1]."""
+    import numpy as np
+
+    from isalux_mm.visualization.comparison import draw_comparison, telling_crops
+    notes = {name: (f'PSNR {p:.2f} dB, SSIM {s:.3f}', f'GT-mean: {pm:.2f} dB, {sm:.3f}')
+             for name, (p, s, pm, sm) in figures.items()}
+    size = pictures['input'].shape
+    notes |= {name: (f'{p.shape[1]}x{p.shape[0]}: another size, shown resized', )
+              for name, p in pictures.items() if p.shape != size}
+    boxes = crops or telling_crops(pictures['input'], pictures['ours'])
+    shown = {name: np.round(picture * 255).astype(np.uint8) for name, picture in pictures.items()}
+    return draw_comparison(shown, notes, [tuple(box) for box in boxes]) / np.float32(255)
+
+
+def print_means(rows: list[tuple]) -> None:
+    """A table of the methods' means over the pictures, where there are figures."""
+    methods = list(dict.fromkeys(row[0] for row in rows))
+    if methods:
+        print(f'{"method":16}{"pictures":>9}' + ''.join(f'{name:>14}' for name in METRICS))
+    for method in methods:
+        values = [row[2:] for row in rows if row[0] == method]
+        means = [sum(column) / len(values) for column in zip(*values)]
+        print(f'{method:16}{len(values):9}' + ''.join(f'{m:14.{d}f}' for m, d in zip(means, DIGITS)))

@@ -1,0 +1,54 @@
+"""Options that several sub-commands share, and the inferencer that they describe."""
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isalux_mm.apis import EnhanceInferencer, EnhanceReport
+
+SOME_FAILED = 1
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """--model, --weights, --device, --dtype, --tile, --quiet."""
+    group = parser.add_argument_group('model')
+    group.add_argument('--model', metavar='NAME|CONFIG', help='packaged model (see `isalux models`) or config file')
+    group.add_argument('--weights', metavar='FILE', help='checkpoint, for a config file')
+    group.add_argument('--device', help="'cpu', 'cuda:0'; the accelerator where there is one by default")
+    group.add_argument('--dtype', default='float32', choices=('float32', 'float16', 'bfloat16'),
+                       help='number format the network computes in (%(default)s)')
+    group.add_argument('--tile', type=tile_size, default=None, metavar='PIXELS|auto',
+                       help='side of the tiles of large pictures; 0 never tiles (auto)')
+    group.add_argument('--quiet', action='store_true', help='no progress bar')
+
+
+def add_tone_options(parser: argparse.ArgumentParser) -> None:
+    """--strength, --reference-brightness."""
+    group = parser.add_argument_group('tone')
+    group.add_argument('--strength', type=float, default=1.0, metavar='0..1',
+                       help='blends input (0) and full result (1)')
+    group.add_argument('--reference-brightness', type=float, metavar='0..1',
+                       help='mean luma of the result, set by a power law; the network decides by default')
+
+
+def tile_size(text: str) -> int | None:
+    """'auto' as `None`, else a number of pixels."""
+    return None if text == 'auto' else int(text)
+
+
+def build_inferencer(args: argparse.Namespace, *, progress: bool = True) -> 'EnhanceInferencer':
+    """The inferencer of the options of `add_model_options`; with a bar on a terminal, unless `progress` is off."""
+    from isalux_mm.apis import EnhanceInferencer
+    from isalux_mm.apis.model_zoo import DEFAULT_MODEL
+    return EnhanceInferencer(
+        args.model or DEFAULT_MODEL, args.weights, args.device, dtype=args.dtype, tile=args.tile,
+        show_progress=progress and sys.stderr.isatty() and not args.quiet)
+
+
+def show_report(report: 'EnhanceReport', out: str) -> int:
+    """Prints counts, and the failed inputs on standard error; returns the exit code."""
+    counts, *failures = report.summary().splitlines()
+    print(f'{counts} (results in {out})' if report.done or report.skipped else counts)
+    for line in failures:
+        print(line, file=sys.stderr)
+    return SOME_FAILED if report.failed else 0
