@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_wheel_holds_every_module_and_data_file(tmp_path):
     command = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation', '-w', tmp_path]
     copy = tmp_path / 'source'  # building leaves folders behind
-    tracked = subprocess.run(['git', 'ls-files', 'isalux_mm', 'configs', 'setup.py', 'pyproject.toml', 'README.md'], cwd=ROOT,
-                             capture_output=True, text=True, check=True).stdout.split()
+    listed = ['git', 'ls-files', 'isalux_mm', 'configs', 'setup.py', 'pyproject.toml', 'README.md']
+    tracked = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in tracked:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())

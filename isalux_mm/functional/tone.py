@@ -48,6 +48,7 @@ def with_mean_luma(image: Tensor, target: float) -> Tensor:
 def mean_luma_exponent(picture: Tensor, target: float) -> float:
     """The exponent of `with_mean_luma` for one image (3, H, W), sought on the channels' histograms."""
     levels = (torch.arange(BINS, dtype=torch.float64) + 0.5) / BINS
+    levels[0], levels[-1] = 0, 1  # black and white stay, whatever the exponent
     counts = torch.stack([torch.histc(c.float().clamp(0, 1), BINS, 0, 1) for c in picture]).double().cpu()
     shares = (counts * torch.tensor(LUMA_WEIGHTS, dtype=torch.float64)[:, None]).sum(dim=0) / picture[0].numel()
     low, high = LOG_EXPONENTS

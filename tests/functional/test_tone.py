@@ -1,0 +1,45 @@
+"""Strength and brightness of results."""
+import pytest
+import torch
+
+from isalux_mm.functional.illumination import luma
+from isalux_mm.functional.tone import blended, with_mean_luma
+
+
+def test_blending_by_hand(picture):
+    enhanced = picture**0.5
+    torch.testing.assert_close(blended(picture, enhanced, 0), picture)
+    assert blended(picture, enhanced, 1) is enhanced
+    torch.testing.assert_close(blended(picture, enhanced, 0.25), 0.75 * picture + 0.25 * enhanced)
+
+
+@pytest.mark.parametrize('target', [0.15, 0.4, 0.7])
+def test_the_mean_luma_is_reached_for_each_image(picture, target):
+    images = torch.cat([picture, picture * 0.1, (picture * 0.1 * 255).round() / 255])
+    result = with_mean_luma(images, target)
+    torch.testing.assert_close(luma(result).mean(dim=(1, 2, 3)), torch.full((3, ), target), atol=1e-3, rtol=0)
+
+
+def test_black_white_and_order_stay(picture):
+    picture[0, :, 0, 0], picture[0, :, 0, 1] = 0, 1
+    result = with_mean_luma(picture, 0.7)
+    assert result[0, :, 0, 0].tolist() == [0, 0, 0] and result[0, :, 0, 1].tolist() == [1, 1, 1]
+    order = picture.flatten().argsort()
+    assert (result.flatten()[order].diff() >= -1e-6).all()  # to rounding
+
+
+def test_a_flat_grey_has_its_exponent_in_closed_form():
+    result = with_mean_luma(torch.full((1, 3, 37, 53), 0.25), 0.5)  # 0.25^0.5
+    torch.testing.assert_close(result, torch.full((1, 3, 37, 53), 0.5), atol=1e-4, rtol=0)
+
+
+def test_black_stays_black():
+    assert with_mean_luma(torch.zeros(1, 3, 4, 5), 0.5).max() < 0.4  # the exponent is bounded
+    assert with_mean_luma(torch.zeros(1, 3, 4, 5), 0.5).isfinite().all()
+
+
+@pytest.mark.parametrize('call', [
+    lambda x: blended(x, x, 1.5), lambda x: with_mean_luma(x, 0.0), lambda x: with_mean_luma(x, 1.0)])
+def test_out_of_range(picture, call):
+    with pytest.raises(ValueError, match=r'must be in .*, got'):
+        call(picture)
