@@ -96,7 +96,8 @@ class EnhancedDetector(BaseDetector):
                              f'balance_loss, got {self.losses.names}')
         if freeze_detector:
             self.detector.requires_grad_(False)
-        self.train(self.training)
+        if freeze_detector or detector_norm_eval:
+            self.train(self.training)
 
     def __getattr__(self, name: str) -> Any:
         try:
