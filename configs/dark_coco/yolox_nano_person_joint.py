@@ -7,8 +7,8 @@ _base_ = './yolox_nano_person_none.py'
 model = dict(
     _delete_=True,
     type='isalux_mm.EnhancedDetector',
-    enhancer=dict(work_short_side=96, **{k: v for k, v in _base_.isalux_joint.items() if k != 'work_short_side'}),
+    enhancer=dict(work_short_side=64, **{k: v for k, v in _base_.isalux_joint.items() if k != 'work_short_side'}),
     detector=_base_.model,
-    enhancement_loss=dict(loss_pixel=dict(type='CharbonnierLoss', loss_weight=10.0)),
+    enhancement_loss=dict(loss_pixel=dict(type='CharbonnierLoss', loss_weight=2.0)),
     backbone=dict())
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=_base_.slow_enhancer))
