@@ -1,0 +1,1 @@
+"""Parts of `tools/benchmark.py`: the rows it can measure, the measurements, the report."""
