@@ -77,7 +77,7 @@ def prepared(path: Path, folder: Path, work_dir: Path) -> Config:
     cfg = Config.fromfile(path)
     exdark = 'exdark' in path.parts[-2]
     split = '80/20' if exdark and cfg.val_evaluator.ann_file.endswith('80-20_test.json') else 'official'
-    names = list(EXDARK_CLASSES) if exdark else [f'class {i}' for i in range(12)]
+    names = list(EXDARK_CLASSES) if exdark else ['person', *(f'class {i}' for i in range(1, 12))]
     write_set(folder, names, dict(split=split, subset='train') if exdark else None)
     for key in ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator',
                 'custom_hooks'):
@@ -85,7 +85,7 @@ def prepared(path: Path, folder: Path, work_dir: Path) -> Config:
             cfg[key] = shrink(cfg[key], folder)
     if not exdark:  # the classes of the small set in the place of COCO's
         for part in ('train', 'val', 'test'):
-            cfg[f'{part}_dataloader'].dataset.metainfo = dict(classes=names)
+            cfg[f'{part}_dataloader'].dataset.setdefault('metainfo', dict(classes=names))
     loader(cfg.train_dataloader, 2)
     loader(cfg.val_dataloader, 2)
     cfg.train_dataloader.pop('batch_sampler', None)
