@@ -21,7 +21,7 @@ from isalux_mm.apis.sources import SUFFIXES, Input, Source, gather
 from isalux_mm.functional.checks import check_choice, check_image, check_range
 from isalux_mm.functional.image_io import write_image
 from isalux_mm.functional.picture_file import ImageReadError, Picture, write_picture
-from isalux_mm.functional.tone import blended, with_mean_luma
+from isalux_mm.functional.tone import blended, with_mean_luma, with_soft_highlights
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
@@ -29,6 +29,7 @@ from isalux_mm.visualization.explanation import draw_explanation
 from isalux_mm.visualization.panels import to_array
 
 DTYPES = ('float32', 'float16', 'bfloat16')
+HIGHLIGHTS = ('soft', 'clip')
 PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
 EXPLAINED = '_explained.png'
 READ_AHEAD = 2  # pictures decoded while the network works
@@ -92,7 +93,7 @@ class EnhanceInferencer(BaseInferencer):
             do not fit.
     """
     preprocess_kwargs = {'array_order'}
-    forward_kwargs = {'strength', 'reference_brightness'}
+    forward_kwargs = {'strength', 'reference_brightness', 'highlights'}
     visualize_kwargs = {'return_explanation'}
     postprocess_kwargs = {'return_datasamples'}
 
@@ -121,6 +122,7 @@ class EnhanceInferencer(BaseInferencer):
                  out: str | Path | None = None,
                  strength: float = 1.0,
                  reference_brightness: float | None = None,
+                 highlights: str = 'soft',
                  return_explanation: bool = False,
                  recursive: bool = True,
                  redo: bool = False,
@@ -141,6 +143,8 @@ class EnhanceInferencer(BaseInferencer):
             strength: 0 leaves the input, 1 gives the full result.
             reference_brightness: mean BT.601 luma of the result, in (0, 1), set by a power law after blending; `None`
                 leaves it to the network.
+            highlights: what becomes of values beyond white: 'soft' compresses them, 'clip' cuts them off, as benchmarks
+                do.
             return_explanation: draw priors and routing too: pictures under 'visualization', or with `out` files
                 NAME_explained.png beside the results.
             recursive: whether sub-folders are read.
@@ -157,11 +161,12 @@ class EnhanceInferencer(BaseInferencer):
             ValueError: if an option is out of range, there is no picture, an array is no picture, or a result would
                 overwrite an input.
         """
-        check_options(strength, reference_brightness, batch_size, array_order)
+        check_options(strength, reference_brightness, highlights, batch_size, array_order)
         self.report = EnhanceReport()
         sources = self._inputs_to_list(inputs, recursive, out)
         targets = [None] * len(sources) if out is None else target_paths(sources, Path(out))
         jobs = [Job(*parts) for parts in zip(range(len(sources)), sources, targets)]
+        tone = dict(strength=strength, reference_brightness=reference_brightness, highlights=highlights)
         finished = [] if redo else [job for job in jobs if is_finished(job)]
         self.report.skipped += [str(job.target) for job in finished]
         predictions = {job.index: str(job.target) for job in finished}
@@ -170,7 +175,7 @@ class EnhanceInferencer(BaseInferencer):
         with Progress(console=Console(stderr=True), disable=not self.show_progress, transient=True) as progress:
             bar = progress.add_task('enhancing', total=len(waiting))
             for batch in self.preprocess(waiting, batch_size, array_order=array_order):
-                for job, picture, enhanced in self._run(batch, strength, reference_brightness):
+                for job, picture, enhanced in self._run(batch, **tone):
                     if return_explanation:
                         drawings[job.index] = self.visualize(job, picture, enhanced)
                     predictions[job.index] = self.postprocess(job, picture, enhanced, return_datasamples)
@@ -186,11 +191,11 @@ class EnhanceInferencer(BaseInferencer):
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
 
         Returns:
-            (B, 3, H, W), float32, RGB in [0, 1], on the inferencer's device.
+            (B, 3, H, W), float32, RGB, not clamped, on the inferencer's device.
         """
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
-            return self.network(images.to(self.device, self.dtype)).float().clamp(0, 1)
+            return self.network(images.to(self.device, self.dtype)).float()
 
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
                    array_order: str = 'rgb') -> Iterator[list[Loaded]]:
@@ -205,9 +210,12 @@ class EnhanceInferencer(BaseInferencer):
         pairs = read_ahead(read, inputs, batch_size - 1 + READ_AHEAD)
         yield from self._get_chunk_data(pairs, batch_size)
 
-    def forward(self, inputs: Tensor, *, strength: float = 1.0, reference_brightness: float | None = None) -> Tensor:
-        """Enhances images (B, 3, H, W), RGB in [0, 1], at the given strength and brightness; same shape, float32."""
-        enhanced = blended(inputs.to(self.device), self.enhance(inputs), strength)
+    def forward(self, inputs: Tensor, *, strength: float = 1.0, reference_brightness: float | None = None,
+                highlights: str = 'soft') -> Tensor:
+        """Enhances images (B, 3, H, W), RGB in [0, 1], with the tone of `__call__`; same shape, float32, in [0, 1]."""
+        enhanced = self.enhance(inputs)
+        enhanced = with_soft_highlights(enhanced) if highlights == 'soft' else enhanced.clamp(0, 1)
+        enhanced = blended(inputs.to(self.device), enhanced, strength)
         return enhanced if reference_brightness is None else with_mean_luma(enhanced, reference_brightness)
 
     def visualize(self, job: Job, picture: Picture, enhanced: Tensor) -> np.ndarray | str:
@@ -239,9 +247,10 @@ class EnhanceInferencer(BaseInferencer):
     def _inputs_to_list(self, inputs: Input | Sequence[Input], recursive: bool, out: str | Path | None) -> list[Source]:
         return gather(inputs, recursive=recursive, leave_out=None if out is None else Path(out))
 
-    def _run(self, batch: Sequence[Loaded], strength: float,
-             reference_brightness: float | None) -> Iterator[tuple[Job, Picture, Tensor]]:
+    def _run(self, batch: Sequence[Loaded], *, strength: float, reference_brightness: float | None,
+             highlights: str) -> Iterator[tuple[Job, Picture, Tensor]]:
         """Results of a batch, pictures of one size together; failures go to the report."""
+        tone = dict(strength=strength, reference_brightness=reference_brightness, highlights=highlights)
         groups: dict[tuple[int, ...], list[tuple[Job, Picture]]] = {}
         for job, picture in batch:
             if isinstance(picture, ImageReadError):
@@ -251,12 +260,12 @@ class EnhanceInferencer(BaseInferencer):
         for group in groups.values():
             images = torch.stack([to_tensor(picture.image) for _, picture in group])
             try:
-                enhanced = self.forward(images, strength=strength, reference_brightness=reference_brightness)
+                enhanced = self.forward(images, **tone)
             except RuntimeError as error:  # out of memory, above all
                 if len(group) == 1:
                     self._fail(group[0][0], error)
                 for pair in group if len(group) > 1 else ():
-                    yield from self._run([pair], strength, reference_brightness)
+                    yield from self._run([pair], **tone)
                 continue
             for (job, picture), result in zip(group, enhanced):
                 yield job, picture, result
@@ -297,11 +306,13 @@ class EnhanceInferencer(BaseInferencer):
         """None: explanations are drawn without mmengine's visualizer."""
 
 
-def check_options(strength: float, reference_brightness: float | None, batch_size: int, array_order: str) -> None:
+def check_options(strength: float, reference_brightness: float | None, highlights: str, batch_size: int,
+                  array_order: str) -> None:
     """Raises a `ValueError` that names the first option out of its range."""
     check_range(strength, 0, 1, 'strength')
     if reference_brightness is not None and not 0 < reference_brightness < 1:
         raise ValueError(f'reference_brightness must be in (0, 1), got {reference_brightness}')
+    check_choice(highlights, HIGHLIGHTS, 'highlights')
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
     check_choice(array_order, ('rgb', 'bgr'), 'array_order')

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import SOME_FAILED, add_model_options, add_tone_options, build_inferencer
+from isalux_mm.cli.options import SOME_FAILED, add_model_options, add_tone_options, build_inferencer, tone_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
     out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
     partners = partner_tables(args.reference, args.peers)
     for source in gather(args.inputs, leave_out=out):
-        result = inferencer(source.content, True, strength=args.strength,
-                            reference_brightness=args.reference_brightness)
+        result = inferencer(source.content, True, **tone_of(args))
         if result['report'].failed:
             print(result['report'].summary(), file=sys.stderr)
             failed += 1

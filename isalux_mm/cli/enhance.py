@@ -1,7 +1,7 @@
 """`isalux enhance`: pictures and folders in, enhanced files out."""
 import argparse
 
-from isalux_mm.cli.options import add_model_options, add_tone_options, build_inferencer, show_report
+from isalux_mm.cli.options import add_model_options, add_tone_options, build_inferencer, show_report, tone_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -26,9 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Enhances; shows what was done, also when it is interrupted."""
     inferencer = build_inferencer(args)
     try:
-        inferencer(args.inputs, batch_size=args.batch_size, out=args.out, strength=args.strength,
-                   reference_brightness=args.reference_brightness, return_explanation=args.explain,
-                   recursive=args.recursive, redo=args.redo)
+        inferencer(args.inputs, batch_size=args.batch_size, out=args.out, return_explanation=args.explain,
+                   recursive=args.recursive, redo=args.redo, **tone_of(args))
     except KeyboardInterrupt:
         show_report(inferencer.report, args.out)
         raise

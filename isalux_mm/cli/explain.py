@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from isalux_mm.cli.options import SOME_FAILED, add_model_options, add_tone_options, build_inferencer
+from isalux_mm.cli.options import SOME_FAILED, add_model_options, add_tone_options, build_inferencer, tone_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -24,8 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from isalux_mm.functional.image_io import write_image
     out, inferencer, failed = Path(args.out), build_inferencer(args, progress=False), 0
     for source in gather(args.inputs, leave_out=out):
-        result = inferencer(source.content, strength=args.strength, reference_brightness=args.reference_brightness,
-                            return_explanation=True)
+        result = inferencer(source.content, return_explanation=True, **tone_of(args))
         if result['report'].failed:
             print(result['report'].summary(), file=sys.stderr)
             failed += 1

@@ -23,12 +23,19 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_tone_options(parser: argparse.ArgumentParser) -> None:
-    """--strength, --reference-brightness."""
+    """--strength, --reference-brightness, --highlights."""
     group = parser.add_argument_group('tone')
     group.add_argument('--strength', type=float, default=1.0, metavar='0..1',
                        help='blends input (0) and full result (1)')
     group.add_argument('--reference-brightness', type=float, metavar='0..1',
                        help='mean luma of the result, set by a power law; the network decides by default')
+    group.add_argument('--highlights', default='soft', choices=('soft', 'clip'),
+                       help='compress what exceeds white, or cut it off as benchmarks do (%(default)s)')
+
+
+def tone_of(args: argparse.Namespace) -> dict:
+    """The options of `add_tone_options` as keyword arguments of the inferencer."""
+    return dict(strength=args.strength, reference_brightness=args.reference_brightness, highlights=args.highlights)
 
 
 def tile_size(text: str) -> int | None:

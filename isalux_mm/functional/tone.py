@@ -1,4 +1,4 @@
-"""Strength and brightness of a result: blending with the input, a power law that sets the mean luma."""
+"""Tone of a result: highlights brought back into range, blending with the input, a power law for the mean luma."""
 import torch
 from torch import Tensor
 
@@ -8,6 +8,36 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS
 LOG_EXPONENTS = (-2.3, 2.3)  # ours: natural logarithms of the exponents allowed, 0.1 to 10
 BINS = 65536  # ours: of the histogram the exponent is sought on; a 16-bit picture loses nothing
 STEPS = 40  # halvings of the interval: beyond float32's precision
+KNEE = 0.75  # ours: brightest channel from which highlights are compressed
+
+
+def with_soft_highlights(image: Tensor, *, knee: float = KNEE) -> Tensor:
+    """Brings what exceeds white back into [0, 1] without clipping: hue kept, order kept, values up to the knee kept.
+
+    A pixel is scaled by f(m) / m, m its brightest channel. Above the knee f is Reinhard et al.'s curve with a white
+    point (2002, Eq. 4), t (1 + t / T^2) / (1 + t), t and T the distances of m and of the image's largest m to the
+    knee over the knee's distance to 1; it leaves the knee with slope 1, and images that stay within 1 as they are
+    (its use here is ours; paper silent).
+
+    Args:
+        image: (B, 3, H, W), RGB, unclamped.
+        knee: in [0, 1).
+
+    Returns:
+        Same shape, in [0, 1].
+
+    Raises:
+        ValueError: if `knee` is not in [0, 1).
+    """
+    check_image(image)
+    if not 0 <= knee < 1:
+        raise ValueError(f'knee must be in [0, 1), got {knee}')
+    brightest = image.amax(dim=1, keepdim=True)
+    peak = brightest.amax(dim=(2, 3), keepdim=True).clamp_min(1)
+    t, white = ((x - knee).clamp_min(0) / (1 - knee) for x in (brightest, peak))
+    curve = t * (1 + t / white**2) / (1 + t)
+    scale = torch.where(t > 0, (knee + (1 - knee) * curve) / brightest.clamp_min(1e-6), 1)
+    return (image * scale).clamp(0, 1)
 
 
 def blended(image: Tensor, enhanced: Tensor, strength: float) -> Tensor:

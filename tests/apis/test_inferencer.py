@@ -47,7 +47,7 @@ def test_it_is_registered():
 
 
 def test_the_result_is_the_models(inferencer):
-    result = inferencer(DARK)['predictions'][0]
+    result = inferencer(DARK, highlights='clip')['predictions'][0]
     image = torch.from_numpy(DARK).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
         expected = inferencer.model.predict(image)[0].pred_img.permute(1, 2, 0).numpy()
@@ -284,6 +284,7 @@ def test_wrong_options(options, message):
 
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(strength=1.1), 'strength must be in'), (dict(reference_brightness=1), 'reference_brightness must be in'),
+    (dict(highlights='hard'), 'highlights must be one of'),
     (dict(batch_size=0), 'batch_size must be at least 1'), (dict(array_order='gbr'), 'array_order must be one of'),
 ])
 def test_wrong_call(tiny, options, message):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from isalux_mm.functional.illumination import luma
-from isalux_mm.functional.tone import blended, with_mean_luma
+from isalux_mm.functional.tone import blended, with_mean_luma, with_soft_highlights
 
 
 def test_blending_by_hand(picture):
@@ -43,3 +43,28 @@ def test_black_stays_black():
 def test_out_of_range(picture, call):
     with pytest.raises(ValueError, match=r'must be in .*, got'):
         call(picture)
+
+
+def test_soft_highlights_by_hand():
+    """Knee 0.5, peak 1.5: T = 2; a pixel of 1.0 has t = 1, f = 1 (1 + 1/4) / 2 = 0.625, so 0.5 + 0.5 * 0.625."""
+    dim = with_soft_highlights(torch.tensor([[1.5, 1.0, 0.5], [1.5, 0.5, 0.3], [1.5, 0.1, -0.1]])[None, :, :, None],
+                               knee=0.5)[0, :, :, 0].T
+    torch.testing.assert_close(dim[0], torch.ones(3))
+    torch.testing.assert_close(dim[1], torch.tensor([1.0, 0.5, 0.1]) * 0.8125)
+    torch.testing.assert_close(dim[2], torch.tensor([0.5, 0.3, 0.0]))
+
+
+def test_images_within_white_stay(picture):
+    torch.testing.assert_close(with_soft_highlights(picture), picture)
+
+
+def test_highlights_keep_their_order_and_the_images_their_own_peaks(picture):
+    images = torch.cat([picture * 1.7, picture])
+    result = with_soft_highlights(images)
+    assert result.max() <= 1 and result.min() >= 0
+    torch.testing.assert_close(result[1:], picture)
+    order = images[0].amax(dim=0).flatten().argsort()
+    assert (result[0].amax(dim=0).flatten()[order].diff() >= -1e-6).all()
+    assert (result[0] == 1).float().mean() < 0.01 < (images[0] >= 1).float().mean()
+    with pytest.raises(ValueError, match='knee must be in'):
+        with_soft_highlights(picture, knee=1.0)
