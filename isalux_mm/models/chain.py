@@ -25,13 +25,14 @@ class ChainDataPreprocessor(BaseDataPreprocessor):
     The task model's own preprocessor is the second half; it runs behind the enhancer, in the chain's forward.
 
     Per data sample it notes `raw_shape`, (h, w) of the image as loaded, and `picture_shape`, the same without the
-    padding that the pipeline has put at right and bottom; `pad_shape` and `batch_input_shape` as mmdet's does.
+    padding that the pipeline has put at right and bottom; with `note_padding` also `pad_shape` and `batch_input_shape`.
 
     Args:
         channel_order: 'bgr' or 'rgb', of the loaded images (0 to 255).
         pad_size_divisor: of the task model's preprocessor.
         pipeline_pad: rows at the bottom and columns at the right that hold this value only are padding of the
             pipeline, kept from the enhancer and left as they are; `None` if the pipeline does not pad.
+        note_padding: write `pad_shape` and `batch_input_shape`, as mmdet's preprocessor does and mmseg's does not.
         non_blocking: copies to the device as mmengine's.
 
     Raises:
@@ -44,11 +45,12 @@ class ChainDataPreprocessor(BaseDataPreprocessor):
                  *,
                  pad_size_divisor: int = 1,
                  pipeline_pad: int | None = PIPELINE_PAD,
+                 note_padding: bool = True,
                  non_blocking: bool = False):
         super().__init__(non_blocking)
         check_choice(channel_order, CHANNEL_ORDERS, 'channel_order')
         self.channel_order, self.pad_size_divisor = channel_order, pad_size_divisor
-        self.pipeline_pad = pipeline_pad
+        self.pipeline_pad, self.note_padding = pipeline_pad, note_padding
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Gives `inputs` (B, 3, H, W), RGB in [0, 1], zeros as padding; `data_samples`; and `training`, for the
@@ -61,9 +63,10 @@ class ChainDataPreprocessor(BaseDataPreprocessor):
         height, width = (self._padded(max(image.shape[d] for image in images)) for d in (1, 2))
         for image, picture, sample in zip(images, pictures, samples or ()):
             h, w = image.shape[1:]
-            sample.set_metainfo(
-                dict(raw_shape=(h, w), picture_shape=picture, pad_shape=(self._padded(h), self._padded(w)),
-                     batch_input_shape=(height, width)))
+            sample.set_metainfo(dict(raw_shape=(h, w), picture_shape=picture))
+            if self.note_padding:
+                sample.set_metainfo(
+                    dict(pad_shape=(self._padded(h), self._padded(w)), batch_input_shape=(height, width)))
         inputs = torch.stack([F.pad(x, (0, width - x.shape[2], 0, height - x.shape[1])) for x in images])
         return dict(inputs=inputs, data_samples=samples, training=training)
 

@@ -24,7 +24,7 @@ import cv2
 import mmcv
 import numpy as np
 
-from isalux_mm.det.darken import darken, darkness_ranges
+from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.functional.degradation import DegradationRanges, sample_degradation, seeded_generator
 from isalux_mm.functional.image_io import write_image
 

@@ -1,0 +1,6 @@
+# Night Driving's 50 coarsely labelled test images: data/NighttimeDrivingTest/{leftImg8bit,gtCoarse_daytime_trainvaltest}/test/night.
+_base_ = './seg_cityscapes_dark.py'
+night_test = dict(
+    type='NightDrivingDataset',
+    data_root='data/NighttimeDrivingTest/',
+    data_prefix=dict(img_path='leftImg8bit/test/night', seg_map_path='gtCoarse_daytime_trainvaltest/test/night'))

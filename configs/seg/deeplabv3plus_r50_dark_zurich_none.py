@@ -1,0 +1,15 @@
+# DeepLabV3+ R50 for Dark Zurich, trained on Cityscapes made dark, without an enhancer; base of its siblings.
+# Expected: not trained by us (the images are not freely to be had); schedule and crops are ours.
+# python tools/train.py configs/seg/deeplabv3plus_r50_dark_zurich_none.py
+_base_ = [
+    # of the installed mmseg, whatever package it came with
+    __import__('mmseg').__path__[0] + '/.mim/configs/deeplabv3plus/deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024.py',
+    '../_base_/datasets/seg_dark_zurich.py',
+    '../_base_/models/isalux_neck.py',
+]
+custom_imports = dict(imports=['isalux_mm.seg'])
+
+train_dataloader = dict(dataset=_base_.night_train)
+val_dataloader = dict(dataset=_base_.night_test)
+test_dataloader = dict(dataset=_base_.night_test)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=4000, max_keep_ckpts=2, save_best='mIoU'))

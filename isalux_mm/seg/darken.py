@@ -1,0 +1,31 @@
+"""Darkness for segmentation data: `DarkenImage` in mmseg pipelines, the bright original packed as the reference."""
+import numpy as np
+import torch
+from mmseg.datasets.transforms import PackSegInputs
+
+from isalux_mm.datasets.darkening import DarkenImage  # noqa: F401  # registered by the import
+from isalux_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class PackDarkSegInputs(PackSegInputs):
+    """`PackSegInputs` that packs `reference_img` too: `data_sample.reference_img`, (3, H, W), uint8, RGB.
+
+    Place `DarkenImage` after everything that moves pixels, so that the reference has the size of the image.
+
+    Raises:
+        KeyError: in transform, if there is no `reference_img`.
+        ValueError: in transform, if its size is not the image's.
+    """
+
+    def transform(self, results: dict) -> dict:
+        packed = super().transform(results)
+        if 'reference_img' not in results:
+            raise KeyError(f'PackDarkSegInputs needs reference_img (DarkenImage), got {sorted(results)}')
+        reference = results['reference_img']
+        if reference.shape != results['img'].shape:
+            raise ValueError(f"reference_img must have the shape of img, {results['img'].shape}, got {reference.shape}; "
+                             'was the image moved after it was made dark?')
+        packed['data_samples'].set_data(
+            dict(reference_img=torch.from_numpy(np.ascontiguousarray(reference[..., ::-1].transpose(2, 0, 1)))))
+        return packed
