@@ -11,6 +11,13 @@ STEM = 'benchmark'
 MIB = 2**20
 FIGURE_SIZE = (12, 5)
 NONE = '-'
+PROTOCOL = (
+    'Protocol: {warmup} warm-up calls, then {repeats} rounds; in a round every model runs once at every size, in an '
+    'order that rotates. Latency is the median of wall times with the interquartile range; ratios are taken within a '
+    'round, then the median over the rounds. FLOPs: 2 per multiply-accumulate of convolutions and matrix products; a '
+    'training step counts as three forwards. Peak: the most memory that one call needs above weights and input. Share '
+    'of peak: FLOP/s over those of a {product_side} x {product_side} matrix product timed in the same round. Rows of '
+    'ISALux read a fixed class map; the semantic network has a row of its own.')
 
 
 def pixels(size: str) -> int:
@@ -40,8 +47,8 @@ def summarise(raw: Mapping) -> dict[str, list[dict]]:
 
     Returns:
         `rows`, one per size and model that was timed: seconds, FLOPs, bytes; `speedup` is the time of a reference over
-        the model's, `memory_ratio` the model's memory over the reference's. `linearity`, one per model: time per pixel
-        relative to the first size.
+        the model's, `cpu_speedup` the same of process CPU time, `memory_ratio` the model's memory over the
+        reference's. `linearity`, one per model: time per pixel relative to the first size.
     """
     settings, samples = raw['settings'], raw['samples']
     rows = [_row(raw, size, model) for size in settings['sizes'] for model in settings['models']
@@ -77,6 +84,8 @@ def _row(raw: Mapping, size: str, model: str) -> dict:
         images_per_second=settings['batch_size'] / seconds,
         megapixels_per_second=settings['batch_size'] * pixels(size) / seconds / 1e6,
         speedup={ref: median_ratio(by_round(samples, size, ref), walls) for ref in settings['references']},
+        cpu_speedup={ref: median_ratio(by_round(samples, size, ref, 'cpu'), by_round(samples, size, model, 'cpu'))
+                     for ref in settings['references']},
         share_of_peak=median_ratio(reached, rates),
         memory=memory, memory_ratio={ref: memory / m if memory is not None and m else None
                                      for ref, m in others.items()})
@@ -101,13 +110,7 @@ def to_markdown(results: Mapping) -> str:
     if not results['complete']:
         lines += ['**Not finished: the figures are those of the rounds that were.**', '']
     lines += [', '.join(f'{key} {value}' for key, value in machine.items()) + '.', '']
-    lines += [f'Protocol: {settings["warmup"]} warm-up calls, then {settings["repeats"]} rounds; in a round every '
-              'model runs once at every size, in an order that rotates. Latency is the median of wall times with the '
-              'interquartile range; ratios are taken within a round, then the median over the rounds. FLOPs: 2 per '
-              'multiply-accumulate of convolutions and matrix products, as executed. Peak: the most memory that one '
-              'call needs above weights and input. Share of peak: FLOP/s over those of a '
-              f'{settings["product_side"]} x {settings["product_side"]} matrix product timed in the same round. '
-              'Rows of ISALux read a fixed class map; the semantic network has a row of its own.', '']
+    lines += [PROTOCOL.format(**settings), '']
     lines += _size_tables(results) + _speedup_table(results) + _linearity_table(results)
     lines += table(('model', 'what it is'), ((m, results['models'][m]['description']) for m in results['models']))
     if results['failures']:
@@ -120,20 +123,20 @@ def _size_tables(results: Mapping) -> list[str]:
     references = results['settings']['references']
     first = references[0] if references else None
     header = ['model', 'params (M)', 'GFLOPs', 'latency (ms)', 'IQR (ms)', 'CPU time (ms)', 'images/s', 'MPix/s']
-    header += [f'x {first}', f'peak / {first}'] if first else []
-    header += ['peak (MiB)', 'share of peak arithmetic']
+    header += [f'x {first}', 'x in CPU time'] if first else []
+    header += ['share of peak arithmetic', 'peak (MiB)', *([f'peak / {first}'] if first else [])]
     lines = []
     for size in results['settings']['sizes']:
         body = []
         for row in (r for r in results['rows'] if r['size'] == size):
             cells = [row['model'], f'{row["parameters"] / 1e6:.3f}', format_or_none(row['flops'], '.2f', 1e-9),
                      f'{row["latency"] * 1e3:.1f}', f'{row["latency_q1"] * 1e3:.1f} to {row["latency_q3"] * 1e3:.1f}',
-                     f'{row["cpu_time"] * 1e3:.1f}', f'{row["images_per_second"]:.2f}',
-                     f'{row["megapixels_per_second"]:.2f}']
+                     f'{row["cpu_time"] * 1e3:.1f}', f'{row["images_per_second"]:.3g}',
+                     f'{row["megapixels_per_second"]:.3g}']
             if first:
-                cells += [format_or_none(row[key][first], '.2f') for key in ('speedup', 'memory_ratio')]
-            body.append(cells + [format_or_none(row['memory'], '.1f', 1 / MIB),
-                                 format_or_none(row['share_of_peak'], '.1f', 100) + ' %'])
+                cells += [format_or_none(row[key][first], '.2f') for key in ('speedup', 'cpu_speedup')]
+            cells += [format_or_none(row['share_of_peak'], '.1%'), format_or_none(row['memory'], '.1f', 1 / MIB)]
+            body.append(cells + ([format_or_none(row['memory_ratio'][first], '.2f')] if first else []))
         lines += [f'## {size}', '', *table(header, body)] if body else []
     return lines
 

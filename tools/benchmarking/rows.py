@@ -51,12 +51,15 @@ class Row:
 
     Attributes:
         call: takes images (B, 3, H, W) on the device; a forward or a training step.
-        counted: does the same eagerly and uncompiled, for counting FLOPs; may be `call` itself.
+        counted: an eager forward without gradients, for counting FLOPs; may be `call` itself.
         parameters: all parameters, frozen ones included.
+        forwards: what a call counts as: 1, or 3 for a training step (backward computes two products for one of the
+            forward; recomputation is not counted).
     """
     call: Callable[[Tensor], Tensor]
     counted: Callable[[Tensor], Tensor]
     parameters: int
+    forwards: int = 1
 
 
 @dataclass(frozen=True)
@@ -215,22 +218,17 @@ def _training_row(network: nn.Module, setup: Setup, compiled: bool) -> Row:
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
     scaler = torch.amp.GradScaler(setup.device, enabled=setup.dtype == 'fp16')
 
-    def step_of(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        forward = _autocast(forward, setup)
+    forward = _autocast(torch.compile(network) if compiled else network, setup)
 
-        def step(images: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss = F.l1_loss(forward(images).float(), images)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            return loss.detach()
+    def step(images: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = F.l1_loss(forward(images).float(), images)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        return loss.detach()
 
-        return step
-
-    eager = step_of(network)
-    return Row(step_of(torch.compile(network)) if compiled else eager, eager,
-               sum(p.numel() for p in network.parameters()))
+    return Row(step, without_gradients(network), sum(p.numel() for p in network.parameters()), forwards=3)
 
 
 def random_images(size: tuple[int, int], batch_size: int, setup: Setup) -> Tensor:
