@@ -45,11 +45,11 @@ def attention_from_gram(gram: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, tem
 
     Args:
         gram: (B, C, C), X X^T.
-        w_q, w_k, w_v: projections, (C, C), output first.
-        temperature: (heads, 1, 1).
+        w_q, w_k, w_v: projections, (C, C), output first; or of S streams side by side, (S C, C).
+        temperature: (heads, 1, 1), of all streams.
 
     Returns:
-        (B, C, C) in the dtype of `gram`.
+        (B, C, C), or (B, S C, C), in the dtype of `gram`.
     """
     batch, channels, _ = gram.shape
     num_heads = temperature.shape[0]
@@ -62,7 +62,7 @@ def attention_from_gram(gram: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, tem
         k_scale = _inverse_norm((k_gram * k).sum(dim=-1))
         cosines = q_gram @ k.transpose(-2, -1) * q_scale.unsqueeze(-1) * k_scale.unsqueeze(-2)
         attention = (cosines * temperature.to(gram.dtype)).softmax(dim=-1)
-        return (attention @ v).reshape(batch, channels, channels)
+        return (attention @ v).reshape(batch, -1, channels)
 
 
 def _inverse_norm(squared: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from isalux_mm.functional.channel_attention import attention_from_gram, channel_attention, gram_matrix
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.models.lora import LoRAProjection
+from isalux_mm.models.statistics import StatisticsLayer
 from isalux_mm.registry import MODELS
 
 STREAMS = ('illumination', 'semantics')
@@ -63,7 +64,7 @@ class ChannelSelfAttention(nn.Module):
 
 
 @MODELS.register_module()
-class HISAAttention(nn.Module):
+class HISAAttention(StatisticsLayer):
     """Hybrid illumination- and semantics-aware self-attention (Eqs. 5 to 9).
 
     M_e = nu * (M_i x FP_i) + omega * (M_s x FP_s), then an output projection. M_i and M_s are two modules with
@@ -100,7 +101,7 @@ class HISAAttention(nn.Module):
             raise ValueError(f'num_heads must divide embed_dims = {embed_dims}, got {num_heads}')
         if depthwise_qkv and form != 'plain':
             raise ValueError(f"depthwise_qkv needs form='plain', got form={form!r}")
-        self.form = form
+        self.form, self.depthwise_qkv = form, depthwise_qkv
         self.streams = nn.ModuleDict({
             stream: ChannelSelfAttention(
                 embed_dims, num_heads, lora_reduction=lora_reduction, depthwise_qkv=depthwise_qkv)
@@ -137,7 +138,7 @@ class HISAAttention(nn.Module):
     def _attend_gram(self, x: Tensor) -> dict[str, Tensor]:
         _, _, h, w = x.shape
         tokens = to_tokens(x)
-        gram = gram_matrix(tokens)
+        gram = self.shared(gram_matrix(tokens) / (h * w), h * w)  # the attention does not depend on the scale of S
         # nu and omega scale C x C matrices, not pixels
         return {
             name: to_map(tokens @ (self.scales[name] * stream.mixing_matrix(gram)).to(tokens.dtype).transpose(1, 2),

@@ -1,10 +1,12 @@
 """`LowLightEnhancer`: an enhancement network as an mmengine model, with its losses."""
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from isalux_mm.models.fast_inference import prepare_for_inference
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes
 from isalux_mm.registry import MODELS
@@ -112,6 +114,20 @@ class LowLightEnhancer(BaseModel):
             sample.low_img = low[:, :h, :w]
             sample.pred_img = pred[:, :h, :w].float().clamp(0, 1)
         return list(data_samples)
+
+    def prepare_for_inference(self, *, dtype: str | torch.dtype | None = None, compile: bool = False,
+                              strip_rows: int | None = None) -> 'LowLightEnhancer':
+        """A copy that enhances the same faster: `model.prepare_for_inference().predict(images)`.
+
+        The copy has no losses and refuses to train; this model is not touched. Arguments and what is fast as in
+        `fast_inference.prepare_for_inference`.
+        """
+        prepared = copy.copy(self)  # shallow: the network is copied once, below
+        prepared._modules = {name: m for name, m in self._modules.items() if name not in ('network', 'losses')}
+        prepared = copy.deepcopy(prepared)
+        prepared.losses, prepared.last_routings = nn.ModuleDict(), []
+        prepared.network = prepare_for_inference(self.network, dtype=dtype, compile=compile, strip_rows=strip_rows)
+        return prepared.eval()
 
     def _run(self, images: Tensor) -> tuple[Tensor, list[Routing]]:
         if hasattr(self.network, 'forward_with_routing'):

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.models.statistics import StatisticsLayer
 from isalux_mm.registry import MODELS
 
 EPS = 1e-10
@@ -25,7 +26,7 @@ class Routing(NamedTuple):
 
 
 @MODELS.register_module()
-class SoftGate(nn.Module):
+class SoftGate(StatisticsLayer):
     """G = softmax(W_g avg_pool(F)), every expert selected (Eq. 11).
 
     Args:
@@ -47,11 +48,16 @@ class SoftGate(nn.Module):
         indices = torch.arange(self.num_experts, device=scores.device).expand_as(scores)
         return Routing(probabilities, indices, probabilities)
 
-    def forward(self, x: Tensor) -> Routing:
-        """Routes features (B, C, H, W); the softmax is taken in float32 at least."""
-        scores = self.logits(x.mean(dim=(2, 3)))
+    def route(self, pooled: Tensor) -> Routing:
+        """Routes by pooled features (B, C); the softmax is taken in float32 at least."""
+        scores = self.logits(pooled.to(self.linear.weight.dtype))
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         return self.select(scores.softmax(dim=1), scores)
+
+    def forward(self, x: Tensor) -> Routing:
+        """Routes features (B, C, H, W), pooled in float32 at least."""
+        pooled = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+        return self.route(self.shared(pooled, x.shape[2] * x.shape[3]))
 
 
 @MODELS.register_module()

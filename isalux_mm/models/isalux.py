@@ -3,16 +3,18 @@
 Widths and depths are ours (the paper gives 1.85 M parameters only): (24, 48, 96) channels, and most blocks at H / 4,
 where a block's parameters cost the least time: arithmetic per parameter falls with the square of the scale.
 """
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from isalux_mm.functional.checks import check_choice, check_image
-from isalux_mm.functional.illumination import luma, prior_pyramid
+from isalux_mm.functional.illumination import LUMA_WEIGHTS, prior_pyramid
+from isalux_mm.functional.tiling import Window, interpolate_window
 from isalux_mm.models.blocks import Downsample, PriorAdapter, TransformerBlock, UpsampleFuse
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS
@@ -20,6 +22,34 @@ from isalux_mm.registry import MODELS
 BASES = ('input', 'gamma')
 TARGET_LUMA = 0.45  # mean luma of LOL's references, rounded
 GAMMA_RANGE = (0.2, 1.0)  # ours
+
+
+class Tile(NamedTuple):
+    """Where a tile lies in its image, and what is taken from the whole image.
+
+    Attributes:
+        size: (H, W) of the whole image.
+        top, left: of the tile, multiples of 2^(scales - 1).
+        semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
+        exponent: of the brightened image, (B, 1, 1, 1), or `None`.
+    """
+    size: tuple[int, int]
+    top: int
+    left: int
+    semantics: Tensor | None
+    exponent: Tensor | None
+
+    def of_image(self, i: int) -> 'Tile':
+        """The same for image i of the batch alone."""
+        return self._replace(
+            semantics=None if self.semantics is None else self.semantics[i:i + 1],
+            exponent=None if self.exponent is None else self.exponent[i:i + 1])
+
+    def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
+        """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
+        whole = tuple(-(-side // 2**k) for side in self.size)
+        top, left = self.top // 2**k, self.left // 2**k
+        return whole, Window(top, top + size[0], left, left + size[1])
 
 
 @MODELS.register_module()
@@ -90,16 +120,22 @@ class ISALux(BaseModule):
     def _adapters(in_channels: int, embed_dims: Sequence[int]) -> nn.ModuleList | None:
         return nn.ModuleList(PriorAdapter(in_channels, c) for c in embed_dims) if in_channels else None
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Enhances images (B, 3, H, W), RGB in [0, 1]; same size, not clamped."""
-        return self.forward_with_routing(image)[0]
+    def forward(self, image: Tensor, *, tile: Tile | None = None) -> Tensor:
+        """Enhances images (B, 3, H, W), RGB in [0, 1]; same size, not clamped.
 
-    def forward_with_routing(self, image: Tensor) -> tuple[Tensor, list[Routing]]:
+        Args:
+            image: whole images, or one tile of each.
+            tile: from `whole` and where the tile lies in it; `None` for whole images.
+        """
+        return self.forward_with_routing(image, tile=tile)[0]
+
+    def forward_with_routing(self, image: Tensor, *, tile: Tile | None = None) -> tuple[Tensor, list[Routing]]:
         """As `forward`, and the routing of every mixture layer, encoder to decoder."""
         check_image(image, 'B 3 H W')
         routings: list[Routing] = []
-        priors = self.prior_features(image)
-        brightened = gamma_brightened(image) if self.brightened_input or self.base == 'gamma' else image
+        tile = self.whole(image) if tile is None else tile
+        priors = self.prior_features(image, tile)
+        brightened = self.brightened(image, tile)
         x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
         skips = []
@@ -112,18 +148,27 @@ class ISALux(BaseModule):
             x = self._run(self.decoder[k], self.ups[k](x, skips[k]), priors[k], routings)
         return (brightened if self.base == 'gamma' else image) + self.to_rgb(x), routings
 
-    def prior_features(self, image: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
-        """FP_i^k and FP_s^k of every scale, (B, C_k, H_k, W_k) or `None` (Eqs. 2 to 4)."""
+    def whole(self, image: Tensor) -> Tile:
+        """What is computed from whole images (B, 3, H, W) only: class probabilities and the exponent."""
+        exponent = gamma_exponent(image) if self.brightened_input or self.base == 'gamma' else None
+        return Tile(tuple(image.shape[-2:]), 0, 0, self.semantic_prior(image), exponent)
+
+    def brightened(self, image: Tensor, tile: Tile) -> Tensor:
+        """The image under the power law of its whole, or as it is where nothing needs that."""
+        return image if tile.exponent is None else brighten(image, tile.exponent)
+
+    def prior_features(self, image: Tensor, tile: Tile | None = None) -> list[tuple[Tensor | None, Tensor | None]]:
+        """FP_i^k and FP_s^k of every scale, (B, C_k, H_k, W_k) or `None` (Eqs. 2 to 4). Arguments as of `forward`."""
+        tile = self.whole(image) if tile is None else tile
         illumination = self.illumination_prior(image)
         levels = prior_pyramid(image[:, :1] if illumination is None else illumination, self.num_scales)
-        sizes = [level.shape[-2:] for level in levels]
         features = [None] * self.num_scales
         if self.illumination_adapters is not None:
             features = [adapt(level) for adapt, level in zip(self.illumination_adapters, levels)]
-        semantics = self.semantic_prior(image)
         if self.semantic_adapters is None:
             return [(f, None) for f in features]
-        maps = [F.interpolate(semantics, size=size, mode='bilinear', align_corners=False) for size in sizes]
+        places = [tile.at_scale(k, level.shape[-2:]) for k, level in enumerate(levels)]
+        maps = [interpolate_window(tile.semantics, size, window) for size, window in places]
         return list(zip(features, (adapt(m) for adapt, m in zip(self.semantic_adapters, maps))))
 
     def _run(self, blocks: nn.ModuleList, x: Tensor, priors: tuple[Tensor | None, Tensor | None],
@@ -139,11 +184,21 @@ class ISALux(BaseModule):
         return x
 
 
-def gamma_brightened(image: Tensor) -> Tensor:
-    """I^g, g by image such that a flat image of the mean luma would become 0.45, within [0.2, 1] (ours).
+def gamma_exponent(image: Tensor) -> Tensor:
+    """The exponent that would bring a flat image of the mean luma to 0.45, within [0.2, 1] (ours).
 
-    image: (B, 3, H, W), RGB in [0, 1]; same shape and range.
+    image: (B, 3, H, W), RGB in [0, 1]; returns (B, 1, 1, 1).
     """
-    mean = luma(image).mean(dim=(2, 3), keepdim=True).clamp(1e-3, 1 - 1e-3)
-    exponent = (torch.log(mean.new_tensor(TARGET_LUMA)) / mean.log()).clamp(*GAMMA_RANGE)
+    means = image.mean(dim=(2, 3), keepdim=True, dtype=torch.promote_types(image.dtype, torch.float32))
+    mean = (means * means.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(dim=1, keepdim=True).clamp(1e-3, 1 - 1e-3)
+    return (math.log(TARGET_LUMA) / mean.log()).clamp(*GAMMA_RANGE).to(image.dtype)
+
+
+def brighten(image: Tensor, exponent: Tensor) -> Tensor:
+    """The power law on images (B, 3, H, W), RGB in [0, 1], with exponents (B, 1, 1, 1); finite slope at black."""
     return image.clamp_min(1e-4)**exponent
+
+
+def gamma_brightened(image: Tensor) -> Tensor:
+    """`brighten` with `gamma_exponent`: a flat image comes to a luma of 0.45."""
+    return brighten(image, gamma_exponent(image))
