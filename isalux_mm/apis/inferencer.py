@@ -213,9 +213,10 @@ class EnhanceInferencer(BaseInferencer):
     def forward(self, inputs: Tensor, *, strength: float = 1.0, reference_brightness: float | None = None,
                 highlights: str = 'soft') -> Tensor:
         """Enhances images (B, 3, H, W), RGB in [0, 1], with the tone of `__call__`; same shape, float32, in [0, 1]."""
+        inputs = inputs.to(self.device)
         enhanced = self.enhance(inputs)
-        enhanced = with_soft_highlights(enhanced) if highlights == 'soft' else enhanced.clamp(0, 1)
-        enhanced = blended(inputs.to(self.device), enhanced, strength)
+        enhanced = with_soft_highlights(enhanced, inputs) if highlights == 'soft' else enhanced.clamp(0, 1)
+        enhanced = blended(inputs, enhanced, strength)
         return enhanced if reference_brightness is None else with_mean_luma(enhanced, reference_brightness)
 
     def visualize(self, job: Job, picture: Picture, enhanced: Tensor) -> np.ndarray | str:

@@ -11,16 +11,18 @@ STEPS = 40  # halvings of the interval: beyond float32's precision
 KNEE = 0.75  # ours: brightest channel from which highlights are compressed
 
 
-def with_soft_highlights(image: Tensor, *, knee: float = KNEE) -> Tensor:
+def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE) -> Tensor:
     """Brings what exceeds white back into [0, 1] without clipping: hue kept, order kept, values up to the knee kept.
 
     A pixel is scaled by f(m) / m, m its brightest channel. Above the knee f is Reinhard et al.'s curve with a white
     point (2002, Eq. 4), t (1 + t / T^2) / (1 + t), t and T the distances of m and of the image's largest m to the
     knee over the knee's distance to 1; it leaves the knee with slope 1, and images that stay within 1 as they are
-    (its use here is ours; paper silent).
+    (its use here is ours; paper silent). Nothing comes out darker than it went in: networks trained on clipped
+    results lift the core of a lamp less beyond white than its surroundings.
 
     Args:
-        image: (B, 3, H, W), RGB, unclamped.
+        enhanced: (B, 3, H, W), RGB, unclamped.
+        image: the input, same shape, in [0, 1].
         knee: in [0, 1).
 
     Returns:
@@ -29,15 +31,15 @@ def with_soft_highlights(image: Tensor, *, knee: float = KNEE) -> Tensor:
     Raises:
         ValueError: if `knee` is not in [0, 1).
     """
-    check_image(image)
+    check_image(enhanced, name='enhanced')
     if not 0 <= knee < 1:
         raise ValueError(f'knee must be in [0, 1), got {knee}')
-    brightest = image.amax(dim=1, keepdim=True)
+    brightest = enhanced.amax(dim=1, keepdim=True)
     peak = brightest.amax(dim=(2, 3), keepdim=True).clamp_min(1)
     t, white = ((x - knee).clamp_min(0) / (1 - knee) for x in (brightest, peak))
     curve = t * (1 + t / white**2) / (1 + t)
     scale = torch.where(t > 0, (knee + (1 - knee) * curve) / brightest.clamp_min(1e-6), 1)
-    return (image * scale).clamp(0, 1)
+    return torch.maximum(enhanced * scale, image.to(enhanced)).clamp(0, 1)
 
 
 def blended(image: Tensor, enhanced: Tensor, strength: float) -> Tensor:

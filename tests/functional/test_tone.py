@@ -47,24 +47,30 @@ def test_out_of_range(picture, call):
 
 def test_soft_highlights_by_hand():
     """Knee 0.5, peak 1.5: T = 2; a pixel of 1.0 has t = 1, f = 1 (1 + 1/4) / 2 = 0.625, so 0.5 + 0.5 * 0.625."""
-    dim = with_soft_highlights(torch.tensor([[1.5, 1.0, 0.5], [1.5, 0.5, 0.3], [1.5, 0.1, -0.1]])[None, :, :, None],
-                               knee=0.5)[0, :, :, 0].T
-    torch.testing.assert_close(dim[0], torch.ones(3))
-    torch.testing.assert_close(dim[1], torch.tensor([1.0, 0.5, 0.1]) * 0.8125)
-    torch.testing.assert_close(dim[2], torch.tensor([0.5, 0.3, 0.0]))
+    enhanced = torch.tensor([[1.5, 1.5, 1.5], [1.0, 0.5, 0.1], [0.5, 0.3, -0.1]]).T[None, :, None]  # 3 pixels
+    result = with_soft_highlights(enhanced, torch.zeros(1, 3, 1, 3), knee=0.5)[0, :, 0].T
+    torch.testing.assert_close(result[0], torch.ones(3))
+    torch.testing.assert_close(result[1], torch.tensor([1.0, 0.5, 0.1]) * 0.8125)
+    torch.testing.assert_close(result[2], torch.tensor([0.5, 0.3, 0.0]))
 
 
 def test_images_within_white_stay(picture):
-    torch.testing.assert_close(with_soft_highlights(picture), picture)
+    torch.testing.assert_close(with_soft_highlights(picture, picture * 0.5), picture)
 
 
 def test_highlights_keep_their_order_and_the_images_their_own_peaks(picture):
     images = torch.cat([picture * 1.7, picture])
-    result = with_soft_highlights(images)
+    result = with_soft_highlights(images, torch.zeros_like(images))
     assert result.max() <= 1 and result.min() >= 0
     torch.testing.assert_close(result[1:], picture)
     order = images[0].amax(dim=0).flatten().argsort()
     assert (result[0].amax(dim=0).flatten()[order].diff() >= -1e-6).all()
     assert (result[0] == 1).float().mean() < 0.01 < (images[0] >= 1).float().mean()
     with pytest.raises(ValueError, match='knee must be in'):
-        with_soft_highlights(picture, knee=1.0)
+        with_soft_highlights(picture, picture, knee=1.0)
+
+
+def test_a_lamp_stays_white_beside_what_is_lifted_further():
+    enhanced = torch.tensor([1.1, 1.5]).expand(1, 3, 1, 2)
+    image = torch.tensor([1.0, 0.6]).expand(1, 3, 1, 2)
+    assert with_soft_highlights(enhanced, image)[0, 0, 0].tolist() == [1, 1]
