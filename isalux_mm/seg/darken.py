@@ -24,8 +24,8 @@ class PackDarkSegInputs(PackSegInputs):
             raise KeyError(f'PackDarkSegInputs needs reference_img (DarkenImage), got {sorted(results)}')
         reference = results['reference_img']
         if reference.shape != results['img'].shape:
-            raise ValueError(f"reference_img must have the shape of img, {results['img'].shape}, got {reference.shape}; "
-                             'was the image moved after it was made dark?')
+            raise ValueError(f"reference_img must have the shape of img, {results['img'].shape}, got "
+                             f'{reference.shape}; was the image moved after it was made dark?')
         packed['data_samples'].set_data(
             dict(reference_img=torch.from_numpy(np.ascontiguousarray(reference[..., ::-1].transpose(2, 0, 1)))))
         return packed

@@ -15,7 +15,8 @@ from mmengine.structures import InstanceData
 from small_detectors import batch, build_chain
 
 from isalux_mm.det import EnhancedDetInferencer
-from isalux_mm.det.hooks import EnhancedDetVisualizationHook, chain_of, draw_detections
+from isalux_mm.det.hooks import EnhancedDetVisualizationHook, draw_detections
+from isalux_mm.visualization.chain_pictures import chain_of
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 
 GAMMA = dict(type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))
@@ -99,7 +100,7 @@ def test_wrong_use():
         EnhancedDetVisualizationHook('reference')
     with pytest.raises(ValueError, match='interval must be at least 1, got 0'):
         EnhancedDetVisualizationHook(interval=0)
-    with pytest.raises(ValueError, match='needs an EnhancedDetector, got Linear'):
+    with pytest.raises(ValueError, match='needs an EnhancedDetector or EnhancedSegmentor, got Linear'):
         chain_of(torch.nn.Linear(1, 1))
 
 
