@@ -3,6 +3,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmcv.cnn.bricks import DropPath
 from mmengine.config import ConfigDict
 from mmengine.model import ImgDataPreprocessor
 from mmseg.models.segmentors.base import BaseSegmentor
@@ -22,7 +23,7 @@ from isalux_mm.models.chain import (
 )
 from isalux_mm.registry import MODELS, SCOPE
 
-STOCHASTIC = (_BatchNorm, _DropoutNd)  # what behaves differently in training
+STOCHASTIC = (_BatchNorm, _DropoutNd, DropPath)  # what behaves differently in training
 
 
 @MODELS.register_module()
@@ -197,7 +198,8 @@ class EnhancedSegmentor(BaseSegmentor):
             data_samples = copy.deepcopy(data_samples)
         half = self.segmentor.data_preprocessor
         if data_samples is None and getattr(half, 'test_cfg', None):
-            data_samples = [SegDataSample() for _ in images]  # it writes the padding there
+            # it writes the padding there
+            data_samples = [SegDataSample(metainfo=dict(ori_shape=tuple(x.shape[1:]))) for x in images]
         return half(dict(inputs=images, data_samples=data_samples), training)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:

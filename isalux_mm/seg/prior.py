@@ -1,7 +1,9 @@
 """Any mmseg segmentor as ISALux's semantic prior (Eq. 3)."""
 import copy
 from pathlib import Path
+from urllib.parse import urlparse
 
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS as MMSEG_MODELS
@@ -13,10 +15,11 @@ from isalux_mm.registry import MODELS
 from isalux_mm.seg.enhanced_segmentor import checked_preprocessor
 
 WHITE = 255.0
+STRIDE = 8  # ours: of the map; ISALux resizes it to its scales
 
 
 class LogitsOf(nn.Module):
-    """A segmentor of which the decode head's logits alone are asked; (B, 3, H, W) to (B, classes, h, w).
+    """A segmentor of which the logits alone are asked, at stride 8; (B, 3, H, W) to (B, classes, h, w).
 
     Args:
         segmentor: an mmseg segmentor with a decode head.
@@ -27,13 +30,14 @@ class LogitsOf(nn.Module):
         self.segmentor = segmentor
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: normalised as the segmentor wants it; logits at the decode head's own stride."""
-        logits = self.segmentor(image, mode='tensor')
-        return logits[-1] if isinstance(logits, list | tuple) else logits  # a cascade gives every stage's
+        """image: normalised as the segmentor wants it."""
+        size = tuple(-(-side // STRIDE) for side in image.shape[-2:])
+        # mmseg's heads resize their prediction, whatever form it has, to the size that is noted here
+        return self.segmentor.encode_decode(image, [dict(img_shape=size, ori_shape=size)] * len(image))
 
 
-def build_segmentor(segmentor: str | dict) -> LogitsOf:
-    """A segmentor for inference from an mmseg config.
+def model_config(segmentor: str | dict) -> ConfigDict:
+    """The config of an mmseg model that builds without a download.
 
     Args:
         segmentor: path of a config file with a `model`, or the model's config itself.
@@ -50,7 +54,27 @@ def build_segmentor(segmentor: str | dict) -> LogitsOf:
         segmentor = content.model
     config = copy.deepcopy(dict(segmentor))
     config['pretrained'] = None
-    return LogitsOf(revert_sync_batchnorm(MMSEG_MODELS.build(ConfigDict({'_scope_': 'mmseg', **config}))))
+    return ConfigDict({'_scope_': 'mmseg', **config})
+
+
+def local_file(checkpoint: str) -> str:
+    """Path of a checkpoint; one at a web address is looked for in the hub's cache and then downloaded.
+
+    Raises:
+        RuntimeError: if the download fails; says where to place the file.
+    """
+    if '://' not in checkpoint:
+        return checkpoint
+    target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(checkpoint).path).name
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(checkpoint, str(target), progress=False)
+        except Exception as error:
+            raise RuntimeError(
+                f'{checkpoint} could not be downloaded ({type(error).__name__}: {error}). Place the file at {target}, '
+                'or set semantic_prior.checkpoint to a local copy') from error
+    return str(target)
 
 
 @MODELS.register_module()
@@ -62,35 +86,41 @@ class MMSegSemanticPrior(SegmentationPrior):
 
     Args:
         segmentor: path of an mmseg config file, or the config of its model.
-        checkpoint: weights of the segmentor (mmseg's `.pth`, or safetensors; never unpickled), loaded by
-            `init_weights`.
+        checkpoint: weights of the segmentor, a file or a web address (mmseg's `.pth`, or safetensors; never
+            unpickled), loaded by `init_weights`.
         short_side: short side of the picture that is segmented, in pixels (ours; paper silent).
 
     Raises:
-        ValueError: if the config has no model, no data preprocessor for images, or it has one output channel alone.
+        ValueError: if there is no such file, or the config has no model, no data preprocessor for images, or one output
+            channel alone.
     """
 
     def __init__(self, segmentor: str | dict, *, checkpoint: str | None = None, short_side: int = 256):
-        network = build_segmentor(segmentor)
-        half = checked_preprocessor(network.segmentor)
-        classes = network.segmentor.out_channels
+        config = model_config(segmentor)
+        network = revert_sync_batchnorm(MMSEG_MODELS.build(config))
+        half = checked_preprocessor(network)
+        classes = network.out_channels
         if classes < 2:
             raise ValueError(f'segmentor must tell at least 2 classes apart, got {classes} output channel')
         mean, std = ([0.0] * 3, [1.0] * 3)
         if half._enable_normalize:
             mean, std = (value.flatten().tolist() for value in (half.mean, half.std))
         super().__init__(
-            'isalux_mm.seg.prior.LogitsOf', classes, module_args=dict(segmentor=network.segmentor),
+            'isalux_mm.seg.prior.LogitsOf', classes, module_args=dict(segmentor=network),
             checkpoint=checkpoint, short_side=short_side,
             mean=[m / WHITE for m in mean], std=[s / WHITE for s in std])
-        # it expects BGR from the loader; if it turns the channels, what it normalises is RGB
-        self.rgb = half._channel_conversion
+        # behind mmcv's loader, which gives BGR, a segmentor sees RGB only where its preprocessor turns that
+        self.sees_rgb = bool(config.data_preprocessor.get('bgr_to_rgb'))
 
     def init_weights(self) -> None:
-        """Loads `checkpoint`; without one the segmentor keeps the weights it was built with."""
+        """Loads `checkpoint`; without one the segmentor keeps the weights it was built with.
+
+        Raises:
+            RuntimeError: if it can neither be found nor downloaded.
+        """
         if self.checkpoint:
-            load_weights(self.network.segmentor, self.checkpoint, name='semantic prior')
+            load_weights(self.network.segmentor, local_file(self.checkpoint), name='semantic prior')
 
     def forward(self, image: Tensor) -> Tensor:
         """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
-        return super().forward(image if self.rgb else image.flip(1))
+        return super().forward(image if self.sees_rgb else image.flip(1))

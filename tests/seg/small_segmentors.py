@@ -16,6 +16,7 @@ from mmseg.structures import SegDataSample
 
 CONFIGS = Path(mmseg.__path__[0]) / '.mim/configs'
 SIZE = (64, 96)
+LARGE = (432, 448)
 RESNET18 = dict(depth=18, init_cfg=None)
 
 
@@ -46,7 +47,7 @@ def whole_config(name: str) -> Config:
     path, changes = SEGMENTORS[name]
     config = Config.fromfile(CONFIGS / path)
     config.merge_from_dict(dict(model=changes))
-    config.model.data_preprocessor.size = SIZE
+    config.model.data_preprocessor.size = LARGE if name == 'LRASPP' else SIZE  # LRASPP pools 49 x 49 at stride 8
     return config
 
 

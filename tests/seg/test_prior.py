@@ -1,0 +1,73 @@
+"""`MMSegSemanticPrior`: the segmentor's own probabilities, frozen; from a config file; inside ISALux."""
+import pytest
+import torch
+from mmengine.config import Config
+
+pytest.importorskip('mmseg')
+
+from small_segmentors import build_plain, whole_config  # noqa: E402
+
+from isalux_mm.registry import MODELS  # noqa: E402
+from isalux_mm.seg import MMSegSemanticPrior  # noqa: E402
+
+
+@pytest.fixture
+def fcn():
+    return whole_config('FCN').model
+
+
+@pytest.mark.parametrize('changes', [
+    {}, dict(bgr_to_rgb=False, mean=[104.0, 117.0, 123.0]), dict(mean=None, std=None)], ids=str)
+def test_probabilities_are_the_segmentors(changes, fcn, tmp_path, picture):
+    fcn.data_preprocessor.update(changes)
+    plain = build_plain(fcn).eval()
+    torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'fcn.pth')
+    prior = MMSegSemanticPrior(fcn, checkpoint=str(tmp_path / 'fcn.pth'))
+    prior.init_weights()
+    bgr = (picture[0].flip(0) * 255)  # what mmcv's loader gives
+    with torch.no_grad():
+        inputs = plain.data_preprocessor(dict(inputs=[bgr]))['inputs']
+        expected = plain(inputs).softmax(dim=1)
+    got = prior(picture)
+    assert prior.out_channels == 19 and got.shape[1] == 19
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_from_a_config_file_and_frozen(fcn, tmp_path, picture):
+    Config(dict(model=fcn.to_dict())).dump(tmp_path / 'fcn.py')
+    prior = MMSegSemanticPrior(str(tmp_path / 'fcn.py'), short_side=20)
+    prior.train()
+    assert not any(m.training for m in prior.modules()) and not any(p.requires_grad for p in prior.parameters())
+    assert prior(picture).shape[-2:] == (3, 4)  # 20 x 29 at stride 8
+
+
+def test_inside_isalux(fcn, picture):
+    network = MODELS.build(dict(
+        type='ISALux', embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2),
+        semantic_prior=dict(type='MMSegSemanticPrior', segmentor=fcn)))
+    assert network(picture).shape == picture.shape
+    assert network.semantic_adapters[0][0].in_channels == 19
+    trained = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert trained and not any('semantic_prior' in name for name in trained)
+    assert any('semantic_prior' in key for key in network.state_dict())  # a checkpoint needs no second file
+
+
+@pytest.mark.parametrize('segmentor, message', [
+    ('no_such_file.py', 'must be an mmseg config file'),
+    (dict(type='EncoderDecoder'), None),
+])
+def test_wrong_segmentors(segmentor, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        MMSegSemanticPrior(segmentor)
+
+
+def test_config_without_a_model(tmp_path):
+    (tmp_path / 'empty.py').write_text('a = 1\n')
+    with pytest.raises(ValueError, match='expected a config with a model'):
+        MMSegSemanticPrior(str(tmp_path / 'empty.py'))
+
+
+def test_segmentor_without_a_preprocessor(fcn):
+    fcn.pop('data_preprocessor')
+    with pytest.raises(ValueError, match='data_preprocessor for images'):
+        MMSegSemanticPrior(fcn)
