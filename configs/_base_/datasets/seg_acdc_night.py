@@ -16,4 +16,10 @@ night_train = dict(
 night_test = dict(
     type='isalux_mm.ACDCDataset',
     data_root='data/acdc/',
-    data_prefix=dict(img_path='rgb_anon/night/val', seg_map_path='gt/night/val'))
+    data_prefix=dict(img_path='rgb_anon/night/val', seg_map_path='gt/night/val'),
+    pipeline=[  # mmseg's, at the images' own size
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(1920, 1080), keep_ratio=True),
+        dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs'),
+    ])

@@ -1,5 +1,6 @@
 # Cityscapes made dark on the fly, the bright image kept as the reference: what networks for Dark Zurich and Night Driving,
-# which have no labelled training images, are trained on. `night.train` and its like are laid over a segmentor's own dataset.
+# which have no labelled training images, are trained on. `night_train` and `night_test` are laid over
+# a segmentor's own data sets.
 night_crop = (512, 1024)
 night_train = dict(
     _delete_=True,
