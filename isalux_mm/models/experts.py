@@ -2,6 +2,8 @@
 
 Every expert has a plain `forward`. `fused_forward` computes the weighted sum of several experts of one kind on images
 that all chose them: hidden channels side by side, the gate's weights folded into the last projection.
+`batched_forward` does the same on images that chose differently, with weights gathered by image: nothing of the routing
+is read on the host, so that an accelerator need not wait and a compiler sees one graph.
 """
 from collections.abc import Sequence
 
@@ -14,7 +16,7 @@ from isalux_mm.models.attention import to_map, to_tokens
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS
 
-DISPATCHES = ('fused', 'sparse', 'dense')
+DISPATCHES = ('fused', 'batched', 'sparse', 'dense')
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -38,6 +40,35 @@ def project_weighted(experts: Sequence['ConvExpert'], hidden: Tensor, weights: T
     folded = torch.einsum('bk,kch->bkhc', weights.to(matrices.dtype), matrices).flatten(1, 2)
     bias = weights.to(matrices.dtype) @ torch.stack([e.project.bias for e in experts])  # (B, C)
     return to_map(torch.baddbmm(bias.unsqueeze(1), to_tokens(hidden), folded), h, w)
+
+
+def gather(experts: Sequence[nn.Module], name: str, indices: Tensor) -> Tensor:
+    """The named parameter of the experts that every image chose, (B, K, ...)."""
+    return torch.stack([e.get_parameter(name) for e in experts])[indices]
+
+
+def expand_batched(experts: Sequence[nn.Module], x: Tensor, indices: Tensor) -> Tensor:
+    """The first 1x1 convolution of the chosen experts: x (B, C, H, W) to (B, K * channels, HW)."""
+    weight = gather(experts, 'expand.weight', indices).flatten(1, 2).flatten(2)  # (B, K * channels, C)
+    bias = gather(experts, 'expand.bias', indices).flatten(1).unsqueeze(2)
+    return torch.baddbmm(bias, weight, x.flatten(2))
+
+
+def convolve_batched(experts: Sequence[nn.Module], hidden: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor:
+    """The 3x3 convolution of the chosen experts, images side by side as groups: (B, K * channels, HW), in and out."""
+    weight, bias = gather(experts, 'spatial.weight', indices), gather(experts, 'spatial.bias', indices)
+    groups = indices.numel() * experts[0].spatial.groups
+    out = F.conv2d(hidden.reshape(1, -1, *size), weight.flatten(0, 2), bias.flatten(), padding=1, groups=groups)
+    return out.view_as(hidden)
+
+
+def project_batched(experts: Sequence[nn.Module], hidden: Tensor, indices: Tensor, weights: Tensor,
+                    size: tuple[int, int]) -> Tensor:
+    """As `project_weighted` for images that chose differently; hidden: (B, K * channels, HW)."""
+    matrices = gather(experts, 'project.weight', indices).flatten(3)  # (B, K, C, channels)
+    folded = torch.einsum('bk,bkch->bkhc', weights.to(matrices.dtype), matrices).flatten(1, 2)
+    bias = torch.einsum('bk,bkc->bc', weights.to(matrices.dtype), gather(experts, 'project.bias', indices))
+    return to_map(torch.baddbmm(bias.unsqueeze(1), hidden.transpose(1, 2), folded), *size)
 
 
 @MODELS.register_module()
@@ -73,6 +104,13 @@ class ConvExpert(nn.Module):
         hidden = gelu(
             F.conv2d(hidden, _cat(experts, 'spatial.weight'), _cat(experts, 'spatial.bias'), padding=1, groups=groups))
         return project_weighted(experts, hidden, weights)
+
+    @staticmethod
+    def batched_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """Sum over k of weights[:, k] * experts[indices[:, k]](x). x: (B, C, H, W), indices and weights: (B, K)."""
+        size = tuple(x.shape[2:])
+        hidden = F.gelu(convolve_batched(experts, F.gelu(expand_batched(experts, x, indices)), indices, size))
+        return project_batched(experts, hidden, indices, weights, size)
 
 
 @MODELS.register_module()
@@ -122,6 +160,14 @@ class GatedDconvExpert(nn.Module):
         a, b = hidden.unflatten(1, (len(experts), 2, -1)).unbind(dim=2)  # each (B, K, hidden, H, W)
         return project_weighted(experts, (F.gelu(a) * b).flatten(1, 2), weights)
 
+    @staticmethod
+    def batched_forward(experts: Sequence['GatedDconvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """Sum over k of weights[:, k] * experts[indices[:, k]](x). x: (B, C, H, W), indices and weights: (B, K)."""
+        size = tuple(x.shape[2:])
+        hidden = convolve_batched(experts, expand_batched(experts, x, indices), indices, size)
+        a, b = hidden.unflatten(1, (indices.shape[1], 2, -1)).unbind(dim=2)  # each (B, K, hidden, HW)
+        return project_batched(experts, (F.gelu(a) * b).flatten(1, 2), indices, weights, size)
+
 
 @MODELS.register_module()
 class MoEFFN(nn.Module):
@@ -132,9 +178,10 @@ class MoEFFN(nn.Module):
         num_experts: N (the paper: 4).
         experts: config of an expert, or a list of N configs for a mixture of kinds.
         gate: config of a gate.
-        dispatch: 'fused' (images that chose the same experts run together, their experts as one), 'sparse' (each
-            expert runs on the images that chose it; what 'fused' does for a mixture of kinds), 'dense' (every expert
-            on every image: the plain reference, and the form to export).
+        dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
+            compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
+            host), 'sparse' (each expert runs on the images that chose it; what both do for a mixture of kinds or
+            widths), 'dense' (every expert on every image: the plain reference, and the form to export).
 
     Raises:
         ValueError: if a list of experts does not have N entries or `dispatch` is unknown.
@@ -154,16 +201,20 @@ class MoEFFN(nn.Module):
             raise ValueError(f'experts must list num_experts = {num_experts} configs, got {len(configs)}')
         self.experts = nn.ModuleList(MODELS.build(dict(config, embed_dims=embed_dims)) for config in configs)
         self.gate = MODELS.build(dict(gate, embed_dims=embed_dims, num_experts=num_experts))
-        one_kind = all(type(e) is type(self.experts[0]) for e in self.experts)
+        one_kind = len({(type(e), *(p.shape for p in e.parameters())) for e in self.experts}) == 1
         fusible = one_kind and hasattr(self.experts[0], 'fused_forward')
-        self.dispatch = 'sparse' if dispatch == 'fused' and not fusible else dispatch
+        self.dispatch = 'sparse' if dispatch in ('fused', 'batched') and not fusible else dispatch
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Features (B, C, H, W) in and out, and the routing of the batch."""
         routing = self.gate(x)
         weights = routing.weights.to(x.dtype)
-        out = getattr(self, f'_forward_{self.dispatch}')(x, routing.indices, weights)
-        return (self._touch_all(out) if self.training else out), routing
+        dispatch = self.dispatch
+        if dispatch == 'fused' and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
+            dispatch = 'batched'
+        out = getattr(self, f'_forward_{dispatch}')(x, routing.indices, weights)
+        touches_all = dispatch in ('batched', 'dense')
+        return (out if touches_all or not self.training else self._touch_all(out)), routing
 
     def _forward_dense(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """Every expert on every image; those not selected get the weight zero."""
@@ -190,6 +241,10 @@ class MoEFFN(nn.Module):
         parts = [self._run_fused(choice, x[images], weights[images]) for choice, images in groups.items()]
         order = torch.tensor([i for images in groups.values() for i in images], device=x.device).argsort()
         return torch.cat(parts)[order]
+
+    def _forward_batched(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """All images together, every one with the weights of its experts."""
+        return self.experts[0].batched_forward(self.experts, x, indices, weights)
 
     def _run_fused(self, choice: Sequence[int], x: Tensor, weights: Tensor) -> Tensor:
         experts = [self.experts[i] for i in choice]
@@ -220,5 +275,4 @@ class DenseFFN(nn.Module):
 
 def _cat(experts: Sequence[nn.Module], name: str) -> Tensor:
     """The named parameter of all experts, side by side along the output channels."""
-    layer, parameter = name.split('.')
-    return torch.cat([getattr(getattr(e, layer), parameter) for e in experts])
+    return torch.cat([e.get_parameter(name) for e in experts])

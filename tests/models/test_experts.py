@@ -44,7 +44,7 @@ def test_parameter_counts(expert, count):
 @pytest.mark.parametrize('gate', [dict(gate='TopKGate', top_k=2), dict(gate='TopKGate', top_k=1),
                                   dict(gate='TopKGate', top_k=2, renormalize=False), dict(gate='SoftGate')])
 @pytest.mark.parametrize('experts', [*(dict(type=k) for k in KINDS), MIXED], ids=[*KINDS, 'mixed'])
-@pytest.mark.parametrize('dispatch', ['fused', 'sparse'])
+@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'sparse'])
 def test_dispatches_agree_with_the_dense_reference(dispatch, experts, gate):
     results = []
     for form in ('dense', dispatch):
@@ -69,8 +69,9 @@ def test_only_selected_experts_run(monkeypatch):
     assert sum(seen) == 6 * 2
 
 
-def test_unselected_experts_get_a_gradient_of_zero_in_training():
-    module = mixture('fused', dict(type='DepthwiseExpert'), top_k=1)
+@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'sparse', 'dense'])
+def test_unselected_experts_get_a_gradient_of_zero_in_training(dispatch):
+    module = mixture(dispatch, dict(type='DepthwiseExpert'), top_k=1)
     out, routing = module(images(1))
     out.sum().backward()
     idle = set(range(4)) - set(routing.indices.flatten().tolist())
@@ -80,8 +81,21 @@ def test_unselected_experts_get_a_gradient_of_zero_in_training():
             assert parameter.grad is not None and (parameter.grad.abs().sum() == 0) == (i in idle)
 
 
-def test_mixture_of_kinds_falls_back_to_the_sparse_dispatch():
-    assert mixture('fused', MIXED, top_k=2).dispatch == 'sparse'
+@pytest.mark.parametrize('dispatch', ['fused', 'batched'])
+@pytest.mark.parametrize('experts', [MIXED, [dict(type='DepthwiseExpert', expansion=e) for e in (1., 2., 2., 2.)]],
+                         ids=['kinds', 'widths'])
+def test_mixture_of_kinds_or_widths_falls_back_to_the_sparse_dispatch(experts, dispatch):
+    module = mixture(dispatch, experts, top_k=2)
+    assert module.dispatch == 'sparse'
+    torch.testing.assert_close(module(images())[0], mixture('dense', experts, top_k=2)(images())[0])
+
+
+def test_batched_dispatch_reads_nothing_on_the_host(monkeypatch):
+    module = mixture('batched', dict(type='DepthwiseExpert'), top_k=2)
+    for name in ('tolist', 'item', '__bool__', '__int__', '__index__', 'nonzero', 'numpy'):
+        monkeypatch.setattr(torch.Tensor, name, lambda *_, name=name: pytest.fail(f'{name} waits for the device'))
+    out, _ = module(images())
+    out.sum().backward()
 
 
 def test_weighted_sum_is_equation_12():
