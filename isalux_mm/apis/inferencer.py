@@ -1,5 +1,4 @@
 """`EnhanceInferencer`: pictures in any form in, enhanced pictures or files out."""
-import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from isalux_mm.functional.checks import check_choice, check_image, check_range
 from isalux_mm.functional.image_io import write_image
 from isalux_mm.functional.picture_file import ImageReadError, Picture, write_picture
 from isalux_mm.functional.tone import blended, with_mean_luma, with_soft_highlights
+from isalux_mm.models.fast_inference import prepare_for_inference
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
@@ -110,8 +110,8 @@ class EnhanceInferencer(BaseInferencer):
         if tile is not None and tile < 0:
             raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
         super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
-        self.dtype, self.tile = getattr(torch, dtype), tile
-        self.network = copy.deepcopy(self.model.network).to(self.dtype)
+        self.tile = tile
+        self.network = prepare_for_inference(self.model.network, dtype=dtype)
         self.report = EnhanceReport()
 
     def __call__(self,
@@ -195,7 +195,7 @@ class EnhanceInferencer(BaseInferencer):
         """
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
-            return self.network(images.to(self.device, self.dtype)).float()
+            return self.network(images.to(self.device, torch.float32))
 
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
                    array_order: str = 'rgb') -> Iterator[list[Loaded]]:
@@ -285,9 +285,7 @@ class EnhanceInferencer(BaseInferencer):
 
     def _init_model(self, cfg: Config | ConfigDict, weights: str | None, device: str) -> nn.Module:
         """Builds the model of a config; reads weights without unpickling code, and wants all of the network's."""
-        self.device = torch.device(device)
-        if self.device.type == 'cuda' and not torch.cuda.is_available():
-            raise ValueError(f"device must be one that this PyTorch reaches, such as 'cpu', got {device!r}")
+        self.device = reachable_device(device)
         if 'model' not in cfg:
             raise ValueError(f"model must be a config with a 'model', got keys {list(cfg)[:5]}")
         model = MODELS.build(dict(cfg.model, _scope_=self.scope))
@@ -305,6 +303,21 @@ class EnhanceInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
         """None: explanations are drawn without mmengine's visualizer."""
+
+
+def reachable_device(name: str) -> torch.device:
+    """The device of a name.
+
+    Raises:
+        ValueError: if it is no name of a device or PyTorch does not reach it.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device must be one that this PyTorch reaches, such as 'cpu', got {name!r} "
+                         f'({str(error).splitlines()[0]})') from error
+    return device
 
 
 def check_options(strength: float, reference_brightness: float | None, highlights: str, batch_size: int,

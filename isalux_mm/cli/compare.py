@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from isalux_mm.apis.sources import gather
     from isalux_mm.evaluation.metrics import write_csv
     from isalux_mm.functional.image_io import write_image
-    out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
     partners = partner_tables(args.reference, args.peers)
+    out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
     for source in gather(args.inputs, leave_out=out):
         result = inferencer(source.content, True, **tone_of(args))
         if result['report'].failed:
