@@ -17,10 +17,10 @@ from mmseg.structures import SegDataSample
 CONFIGS = Path(mmseg.__path__[0]) / '.mim/configs'
 SIZE = (64, 96)
 LARGE = (432, 448)
-RESNET18 = dict(depth=18, init_cfg=None)
+RESNET18 = dict(depth=18, stem_channels=16, base_channels=16, init_cfg=None)
 
 
-def r18(in_channels: int = 512, aux: int = 256, **head) -> dict:
+def r18(in_channels: int | list = 128, aux: int = 64, **head) -> dict:
     return dict(pretrained=None, backbone=RESNET18, decode_head=dict(in_channels=in_channels, channels=32, **head),
                 auxiliary_head=dict(in_channels=aux, channels=16))
 
@@ -29,10 +29,10 @@ def r18(in_channels: int = 512, aux: int = 256, **head) -> dict:
 SEGMENTORS = {
     'FCN': ('fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py', r18()),
     'DeepLabV3+': ('deeplabv3plus/deeplabv3plus_r50-d8_4xb2-40k_cityscapes-512x1024.py',
-                   r18(c1_in_channels=64, c1_channels=16)),
+                   r18(c1_in_channels=16, c1_channels=16)),
     'PSPNet': ('pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py', r18()),
     'CCNet': ('ccnet/ccnet_r50-d8_4xb2-40k_cityscapes-512x1024.py', r18()),
-    'UPerNet': ('upernet/upernet_r50_4xb2-40k_cityscapes-512x1024.py', r18([64, 128, 256, 512])),
+    'UPerNet': ('upernet/upernet_r50_4xb2-40k_cityscapes-512x1024.py', r18([16, 32, 64, 128])),
     'SegFormer': ('segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
                   dict(backbone=dict(init_cfg=None), test_cfg=dict(crop_size=(48, 64), stride=(32, 32)))),
     'LRASPP': ('mobilenet_v3/mobilenet-v3-d8-s_lraspp_4xb4-320k_cityscapes-512x1024.py',
@@ -72,7 +72,8 @@ def batch(sizes: tuple = (SIZE, SIZE), *, seed: int = 0, reference: bool = False
     for h, w in sizes:
         inputs.append(torch.from_numpy(rng.integers(0, 90, (3, h, w), np.uint8)))
         sample = SegDataSample(
-            metainfo=dict(img_shape=(h, w), ori_shape=(2 * h, 2 * w), scale_factor=(0.5, 0.5), flip=False, img_path='x'))
+            metainfo=dict(img_shape=(h, w), ori_shape=(2 * h, 2 * w), scale_factor=(0.5, 0.5), flip=False,
+                          img_path='x'))
         sample.gt_sem_seg = PixelData(data=torch.from_numpy(rng.integers(0, 19, (1, h, w))))
         if reference:
             sample.set_data(dict(reference_img=torch.full((3, h, w), 200, dtype=torch.uint8)))

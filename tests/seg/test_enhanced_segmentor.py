@@ -9,9 +9,9 @@ from mmengine.registry import DefaultScope
 
 pytest.importorskip('mmseg')
 
-from mmseg.apis import inference_model, init_model  # noqa: E402
-from mmseg.models import SegTTAModel  # noqa: E402
-from small_segmentors import SEGMENTORS, batch, build_chain, build_plain, whole_config  # noqa: E402
+from mmseg.apis import inference_model, init_model
+from mmseg.models import SegTTAModel
+from small_segmentors import SEGMENTORS, batch, build_chain, build_plain, whole_config
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
 CURVES = dict(type='ISALuxNeck', network=dict(type='CurveNetwork', channels=4, iterations=2))
@@ -137,8 +137,8 @@ def test_init_model_inference_model_and_tta(tmp_path):
     config = whole_config('FCN')
     config.model.data_preprocessor.pop('size')
     plain = build_plain(config.model)
-    torch.save(dict(state_dict=plain.state_dict(), meta=dict(dataset_meta=dict(classes=['a'] * 19, palette=[[0] * 3] * 19))),
-               tmp_path / 'stock.pth')
+    meta = dict(dataset_meta=dict(classes=['a'] * 19, palette=[[0] * 3] * 19))
+    torch.save(dict(state_dict=plain.state_dict(), meta=meta), tmp_path / 'stock.pth')
     chained = copy.deepcopy(config)
     chained.model = dict(type='isalux_mm.EnhancedSegmentor', segmentor=config.model,
                          enhancer=dict(type='isalux_mm.ISALuxNeck', network=dict(type='Identity')))

@@ -5,10 +5,10 @@ from mmengine.config import Config
 
 pytest.importorskip('mmseg')
 
-from small_segmentors import build_plain, whole_config  # noqa: E402
+from small_segmentors import build_plain, whole_config
 
-from isalux_mm.registry import MODELS  # noqa: E402
-from isalux_mm.seg import MMSegSemanticPrior  # noqa: E402
+from isalux_mm.registry import MODELS
+from isalux_mm.seg import MMSegSemanticPrior
 
 
 @pytest.fixture

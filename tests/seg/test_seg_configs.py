@@ -13,7 +13,8 @@ pytest.importorskip('mmseg')
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / 'configs/seg').glob('*.py'))
-SIZE = (64, 96)
+SIZE = (32, 64)
+IMAGES = 2
 SUFFIXES = {  # image, map: as the datasets name them
     'CityscapesDataset': ('_leftImg8bit.png', '_gtFine_labelTrainIds.png'),
     'DarkZurichDataset': ('_rgb_anon.png', '_gt_labelTrainIds.png'),
@@ -21,21 +22,27 @@ SUFFIXES = {  # image, map: as the datasets name them
     'isalux_mm.ACDCDataset': ('_rgb_anon.png', '_gt_labelTrainIds.png'),
 }
 
+SMALL = {  # DeepLabV3+ on a small ResNet-18 in the place of ResNet-50
+    'ResNetV1c': dict(depth=18, stem_channels=16, base_channels=16),
+    'DepthwiseSeparableASPPHead': dict(in_channels=128, channels=32, c1_in_channels=16, c1_channels=16),
+    'FCNHead': dict(in_channels=64, channels=16),
+}
+
 
 def write_set(dataset: dict, root: Path) -> None:
-    """Four dark images with label maps in the dataset's own layout."""
+    """Dark images of an odd size with label maps in the dataset's own layout."""
     rng = np.random.default_rng(0)
     dataset.data_root = str(root)
     for key, suffix in zip(('img_path', 'seg_map_path'), SUFFIXES[dataset.type]):
         folder = root / dataset.data_prefix[key]
         folder.mkdir(parents=True, exist_ok=True)
-        for i in range(4):
-            shape = (70, 100, 3) if key == 'img_path' else (70, 100)
+        for i in range(IMAGES):
+            shape = (35, 51, 3) if key == 'img_path' else (35, 51)
             cv2.imwrite(str(folder / f'{i}{suffix}'), rng.integers(0, 60 if key == 'img_path' else 19, shape, np.uint8))
 
 
 def shrink(node):
-    """A config's node with small pictures and no pretrained weights."""
+    """A config's node with small pictures, a small ResNet and no pretrained weights."""
     if isinstance(node, list | tuple):
         return type(node)(shrink(item) for item in node)
     if not isinstance(node, dict):
@@ -46,6 +53,7 @@ def shrink(node):
     if 'pretrained' in node:
         node.pretrained = None
     kind = node.get('type', '')
+    node.update(SMALL.get(kind, {}))
     if kind in ('Resize', 'RandomResize'):
         node.scale = SIZE[::-1]
     if kind == 'RandomCrop':
@@ -53,7 +61,7 @@ def shrink(node):
     if kind == 'SegDataPreProcessor':
         node.size = SIZE
     if node.get('mode') == 'slide':
-        node.update(crop_size=SIZE, stride=(48, 64))
+        node.update(crop_size=SIZE, stride=(24, 40))
     return node
 
 
