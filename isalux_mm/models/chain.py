@@ -15,7 +15,7 @@ from isalux_mm.registry import MODELS, SCOPE
 WHITE = 255.0
 CHANNEL_ORDERS = ('bgr', 'rgb')
 PIPELINE_PAD = 114  # what the pipelines of the YOLO family pad with
-ENHANCER = 'enhancer.'
+ENHANCER, BACKBONE = 'enhancer.', 'backbone.'
 
 
 @MODELS.register_module()
@@ -229,7 +229,8 @@ def adapt_checkpoint(own: Mapping[str, Tensor], state_dict: dict[str, Tensor], p
         task: name of the task model in the chain.
 
     Raises:
-        ValueError: if no key matches, or none of a part that the checkpoint names.
+        ValueError: if no key matches, or none of a part that the checkpoint names, the task model's backbone among
+            them (heads of different models share names).
     """
     given = {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
     places = ('', f'{task}.', ENHANCER, f'{ENHANCER}network.')
@@ -237,14 +238,14 @@ def adapt_checkpoint(own: Mapping[str, Tensor], state_dict: dict[str, Tensor], p
                     if place + key in own and own[place + key].shape == value.shape} for place in places}
     place = max(places, key=lambda p: len(fits[p]))
     matched = fits[place]
-    report = []
-    for part in (f'{task}.', ENHANCER):
-        total, found = (sum(key.startswith(part) for key in keys) for keys in (own, matched))
-        report.append(f'{found} of {total} tensors of the {part[:-1]}')
+    parts = (f'{task}.', ENHANCER, f'{task}.{BACKBONE}')
+    counts = {part: [sum(key.startswith(part) for key in keys) for keys in (own, matched)] for part in parts}
+    for part, (total, found) in counts.items():
         if total and not found and any((place + key).startswith(part) for key in given):
             raise ValueError(
                 f'no tensor of the checkpoint matches the {part[:-1]}, which expects names like '
                 f'{[key for key in own if key.startswith(part)][:3]}; got {list(given)[:3]}. Is it of another model?')
+    report = [f'{counts[part][1]} of {counts[part][0]} tensors of the {part[:-1]}' for part in parts[:2]]
     if given and not matched:
         raise ValueError(f'no tensor of the checkpoint matches, expected names like {list(own)[:3]} with or without '
                          f'{task!r} in front, got {list(given)[:3]}')

@@ -199,7 +199,8 @@ class EnhancedSegmentor(BaseSegmentor):
         half = self.segmentor.data_preprocessor
         if data_samples is None and getattr(half, 'test_cfg', None):
             # it writes the padding there
-            data_samples = [SegDataSample(metainfo=dict(ori_shape=tuple(x.shape[1:]))) for x in images]
+            shape = tuple(images[0].shape[1:])
+            data_samples = [SegDataSample(metainfo=dict(ori_shape=shape, img_shape=shape)) for _ in images]
         return half(dict(inputs=images, data_samples=data_samples), training)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:

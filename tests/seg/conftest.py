@@ -3,9 +3,17 @@ from importlib.util import find_spec
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 if find_spec('mmseg'):
     import isalux_mm.seg  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _own_scope():
+    """mmseg's ways in change the default scope; the next test starts from ours again."""
+    with DefaultScope.overwrite_default_scope('isalux_mm'):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.registry import DefaultScope
 
 pytest.importorskip('mmseg')
 
@@ -158,7 +157,6 @@ def test_init_model_inference_model_and_tta(tmp_path):
         with torch.no_grad():
             merged.append(SegTTAModel(module=model).test_step(copy.deepcopy(views))[0].pred_sem_seg.data)
     assert torch.equal(*merged)
-    DefaultScope.get_instance('tests', scope_name='isalux_mm')
 
 
 @pytest.mark.parametrize('change, message', [
