@@ -126,12 +126,17 @@ def _device_memory(name: str, setup: Setup, size: tuple[int, int], batch_size: i
 def _resident_memory(name: str, setup: Setup, size: tuple[int, int], batch_size: int, threads: int) -> int:
     torch.set_num_threads(threads)
     row = build_row(name, setup)
-    row.call(random_images(size if 'compile' in name else SMALL, batch_size, setup))
+    row.call(random_images(SMALL, batch_size, setup))
     images = random_images(size, batch_size, setup)
+    return resident_growth(lambda: row.call(images))
+
+
+def resident_growth(call: Callable[[], object]) -> int:
+    """Bytes at the peak of this process's resident set during a call above what it was before."""
     gc.collect()
     release_freed_memory()
     before = reset_resident_peak()
-    row.call(images)
+    call()
     return max(resident_peak() - before, 0)
 
 
