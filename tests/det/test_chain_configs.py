@@ -1,6 +1,6 @@
 """Every detection config as it is, through mmengine's Runner: one epoch on four small images, then validation.
 
-Only sizes, data folders and downloads are changed; schedules, hooks, pipelines, metrics and optimizers are the config's.
+Sizes, data folders and downloads alone are changed; schedules, hooks, pipelines, metrics, optimizers are the config's.
 """
 import json
 from pathlib import Path
@@ -32,8 +32,8 @@ def write_set(folder: Path, names: list[str], info: dict | None = None) -> None:
         cv2.imwrite(str(folder / f'images/{i}.png'), rng.integers(0, 70, (h, w, 3), np.uint8))
         images.append(dict(id=i, file_name=f'{i}.png', height=h, width=w, lighting='Low', in_out='Indoor'))
         for box in ([4, 5, 40, 44], [20, 9, 45, 50]):
-            annotations.append(dict(id=len(annotations) + 1, image_id=i, category_id=1 + len(annotations) % 12, bbox=box,
-                                    area=box[2] * box[3], iscrowd=0))
+            annotations.append(dict(id=len(annotations) + 1, image_id=i, category_id=1 + len(annotations) % 12,
+                                    bbox=box, area=box[2] * box[3], iscrowd=0))
     content = dict(images=images, annotations=annotations, info=info or {},
                    categories=[dict(id=i + 1, name=name) for i, name in enumerate(names)])
     (folder / 'annotations.json').write_text(json.dumps(content))

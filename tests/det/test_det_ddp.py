@@ -34,7 +34,8 @@ for step in range(2):
 after = chain.state_dict()
 flat = torch.cat([p.detach().flatten() for p in chain.parameters()])
 moved = sorted({k.split('.')[0] for k, v in after.items() if not torch.equal(v, before[k])})
-torch.save(dict(equal=all(torch.equal(flat, other) for other in all_gather(flat)), moved=moved), f'{sys.argv[1]}/{rank}.pt')
+equal = all(torch.equal(flat, other) for other in all_gather(flat))
+torch.save(dict(equal=equal, moved=moved), f'{sys.argv[1]}/{rank}.pt')
 """
 
 
