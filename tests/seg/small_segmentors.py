@@ -33,6 +33,7 @@ SEGMENTORS = {
     'PSPNet': ('pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py', r18()),
     'CCNet': ('ccnet/ccnet_r50-d8_4xb2-40k_cityscapes-512x1024.py', r18()),
     'UPerNet': ('upernet/upernet_r50_4xb2-40k_cityscapes-512x1024.py', r18([16, 32, 64, 128])),
+    'EncNet': ('encnet/encnet_r50-d8_4xb2-40k_cityscapes-512x1024.py', r18([32, 64, 128], num_codes=4)),
     'SegFormer': ('segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
                   dict(backbone=dict(init_cfg=None), test_cfg=dict(crop_size=(48, 64), stride=(32, 32)))),
     'LRASPP': ('mobilenet_v3/mobilenet-v3-d8-s_lraspp_4xb4-320k_cityscapes-512x1024.py',

@@ -17,16 +17,17 @@ def fcn():
 
 
 @pytest.mark.parametrize('changes', [
-    {}, dict(bgr_to_rgb=False, mean=[104.0, 117.0, 123.0]), dict(mean=None, std=None)], ids=str)
+    {}, dict(bgr_to_rgb=False, mean=[104.0, 117.0, 123.0]), dict(mean=None, std=None),
+    dict(bgr_to_rgb=False, rgb_to_bgr=True)], ids=str)
 def test_probabilities_are_the_segmentors(changes, fcn, tmp_path, picture):
     fcn.data_preprocessor.update(changes)
     plain = build_plain(fcn).eval()
     torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'fcn.pth')
     prior = MMSegSemanticPrior(fcn, checkpoint=str(tmp_path / 'fcn.pth'))
     prior.init_weights()
-    bgr = (picture[0].flip(0) * 255)  # what mmcv's loader gives
+    loaded = (picture[0] if changes.get('rgb_to_bgr') else picture[0].flip(0)) * 255  # what its loader gives
     with torch.no_grad():
-        inputs = plain.data_preprocessor(dict(inputs=[bgr]))['inputs']
+        inputs = plain.data_preprocessor(dict(inputs=[loaded]))['inputs']
         expected = plain(inputs).softmax(dim=1)
     got = prior(picture)
     assert prior.out_channels == 19 and got.shape[1] == 19
@@ -52,9 +53,47 @@ def test_inside_isalux(fcn, picture):
     assert any('semantic_prior' in key for key in network.state_dict())  # a checkpoint needs no second file
 
 
+def test_a_head_whose_raw_output_is_more_than_logits(picture):
+    """EncNet gives its classes' presence too; a prediction of mmseg's is the reference, on the map's own grid."""
+    model = whole_config('EncNet').model
+    plain = build_plain(model).eval()
+    prior = MMSegSemanticPrior(model)
+    prior.network.segmentor.load_state_dict(plain.state_dict())
+    inputs = plain.data_preprocessor(dict(inputs=[picture[0].flip(0) * 255]))['inputs']
+    with torch.no_grad():
+        expected = plain.inference(inputs, [dict(ori_shape=(5, 7), img_shape=(5, 7))]).softmax(dim=1)
+    torch.testing.assert_close(prior(picture), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_at_an_address_are_fetched_once_and_by_init_weights_alone(fcn, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    plain = build_plain(fcn, seed=4)
+    torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'fcn.pth')
+    prior = MMSegSemanticPrior(fcn, checkpoint=(tmp_path / 'fcn.pth').as_uri())
+    assert not (tmp_path / 'hub').exists()
+    prior.init_weights()
+    (tmp_path / 'fcn.pth').unlink()
+    prior.init_weights()  # from the cache
+    expected = plain.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in prior.network.segmentor.state_dict().items())
+
+
+def test_a_failed_download_says_where_to_place_the_file(fcn, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    prior = MMSegSemanticPrior(fcn, checkpoint=(tmp_path / 'absent.pth').as_uri())
+    with pytest.raises(RuntimeError, match=r'Place the file at .*hub/checkpoints/absent\.pth, or set semantic_prior'):
+        prior.init_weights()
+
+
+def test_weights_of_another_segmentor(fcn, tmp_path):
+    torch.save(dict(state_dict={'backbone.of_another': torch.zeros(3)}), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='semantic prior: no key of .*other.pth matches'):
+        MMSegSemanticPrior(fcn, checkpoint=str(tmp_path / 'other.pth')).init_weights()
+
+
 @pytest.mark.parametrize('segmentor, message', [
     ('no_such_file.py', 'must be an mmseg config file'),
-    (dict(type='EncoderDecoder'), None),
+    (dict(type='EncoderDecoder'), 'backbone'),
 ])
 def test_wrong_segmentors(segmentor, message):
     with pytest.raises((ValueError, TypeError), match=message):
