@@ -5,7 +5,7 @@ from typing import Any
 
 from mmcv.cnn.bricks import DropPath
 from mmengine.config import ConfigDict
-from mmengine.model import ImgDataPreprocessor
+from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
@@ -211,14 +211,14 @@ class EnhancedSegmentor(BaseSegmentor):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def checked_preprocessor(segmentor: nn.Module) -> ImgDataPreprocessor:
+def checked_preprocessor(segmentor: nn.Module) -> SegDataPreProcessor:
     """The segmentor's data preprocessor.
 
     Raises:
         ValueError: if it is not one for images, or the segmentor takes more than images.
     """
     half = segmentor.data_preprocessor
-    if not isinstance(half, ImgDataPreprocessor):
+    if not isinstance(half, SegDataPreProcessor):
         raise ValueError('segmentor must have a data_preprocessor for images, such as SegDataPreProcessor with the '
                          f"segmentor's mean and std, got {type(half).__name__} in {type(segmentor).__name__}")
     if hasattr(segmentor, 'text_encoder'):

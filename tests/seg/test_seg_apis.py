@@ -54,7 +54,7 @@ def test_the_inferencer(batch_size, config, stock):
     results = []
     with DefaultScope.overwrite_default_scope('mmseg'):
         for given in (config, chained):
-            inferencer = MMSegInferencer(given, stock, device='cpu', show_progress=False)
+            inferencer = MMSegInferencer(given, stock, device='cpu')
             results.append(inferencer(pictures, batch_size=batch_size, return_vis=True))
     for expected, got in zip(*(r['predictions'] for r in results)):
         assert got.shape == (61, 93) and np.array_equal(got, expected)
