@@ -9,16 +9,20 @@ LOG_EXPONENTS = (-2.3, 2.3)  # ours: natural logarithms of the exponents allowed
 BINS = 65536  # ours: of the histogram the exponent is sought on; a 16-bit picture loses nothing
 STEPS = 40  # halvings of the interval: beyond float32's precision
 KNEE = 0.75  # ours: brightest channel from which highlights are compressed
+HUE = 0.25  # ours: how much of a highlight's hue is kept
+EPS = 1e-6
 
 
 def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE) -> Tensor:
-    """Brings what exceeds white back into [0, 1] without clipping: hue kept, order kept, values up to the knee kept.
+    """Brings what exceeds white back into [0, 1] without clipping: order kept, values up to the knee kept.
 
-    A pixel is scaled by f(m) / m, m its brightest channel. Above the knee f is Reinhard et al.'s curve with a white
-    point (2002, Eq. 4), t (1 + t / T^2) / (1 + t), t and T the distances of m and of the image's largest m to the
-    knee over the knee's distance to 1; it leaves the knee with slope 1, and images that stay within 1 as they are
-    (its use here is ours; paper silent). Nothing comes out darker than it went in: networks trained on clipped
-    results lift the core of a lamp less beyond white than its surroundings.
+    The brightest channel m of a pixel becomes f(m). Above the knee f is Reinhard et al.'s curve with a white point
+    (2002, Eq. 4), t (1 + t / T^2) / (1 + t), t and T the distances of m and of the image's largest value to the knee
+    over the knee's distance to 1; it leaves the knee with slope 1, and images that stay within 1 as they are. The
+    other channels are f of each, which fades to white, and for a quarter the pixel's own hue, scaled by f(m) / m: hue
+    beyond white was never trained, and neither all of it nor none looks right. Nothing comes out darker than it went
+    in: networks trained on clipped results lift the core of a lamp less than its surroundings. (All but the curve is
+    ours; paper silent.)
 
     Args:
         enhanced: (B, 3, H, W), RGB, unclamped.
@@ -35,11 +39,14 @@ def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE)
     if not 0 <= knee < 1:
         raise ValueError(f'knee must be in [0, 1), got {knee}')
     brightest = enhanced.amax(dim=1, keepdim=True)
-    peak = brightest.amax(dim=(2, 3), keepdim=True).clamp_min(1)
-    t, white = ((x - knee).clamp_min(0) / (1 - knee) for x in (brightest, peak))
-    curve = t * (1 + t / white**2) / (1 + t)
-    scale = torch.where(t > 0, (knee + (1 - knee) * curve) / brightest.clamp_min(1e-6), 1)
-    return torch.maximum(enhanced * scale, image.to(enhanced)).clamp(0, 1)
+    white = (brightest.amax(dim=(2, 3), keepdim=True).clamp_min(1) - knee) / (1 - knee)
+
+    def curve(x: Tensor) -> Tensor:
+        t = (x - knee).clamp_min(0) / (1 - knee)
+        return torch.where(t > 0, knee + (1 - knee) * t * (1 + t / white**2) / (1 + t), x)
+
+    with_hue = enhanced * (curve(brightest) / brightest.clamp_min(EPS)).where(brightest > knee, 1)
+    return torch.maximum(torch.lerp(curve(enhanced), with_hue, HUE), image.to(enhanced)).clamp(0, 1)
 
 
 def blended(image: Tensor, enhanced: Tensor, strength: float) -> Tensor:

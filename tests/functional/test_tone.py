@@ -46,11 +46,12 @@ def test_out_of_range(picture, call):
 
 
 def test_soft_highlights_by_hand():
-    """Knee 0.5, peak 1.5: T = 2; a pixel of 1.0 has t = 1, f = 1 (1 + 1/4) / 2 = 0.625, so 0.5 + 0.5 * 0.625."""
+    """Knee 0.5, peak 1.5: T = 2; 1.0 has t = 1 and becomes 0.5 + 0.5 * 1 (1 + 1/4) / 2 = 0.8125; channels at or below
+    the knee go a quarter of the way from themselves to themselves times 0.8125."""
     enhanced = torch.tensor([[1.5, 1.5, 1.5], [1.0, 0.5, 0.1], [0.5, 0.3, -0.1]]).T[None, :, None]  # 3 pixels
     result = with_soft_highlights(enhanced, torch.zeros(1, 3, 1, 3), knee=0.5)[0, :, 0].T
     torch.testing.assert_close(result[0], torch.ones(3))
-    torch.testing.assert_close(result[1], torch.tensor([1.0, 0.5, 0.1]) * 0.8125)
+    torch.testing.assert_close(result[1], torch.tensor([0.8125, 0.4765625, 0.0953125]))
     torch.testing.assert_close(result[2], torch.tensor([0.5, 0.3, 0.0]))
 
 
