@@ -1,4 +1,5 @@
 """Shared fixtures: a small deterministic picture, a folder of real pictures where there is one."""
+import itertools
 import os
 from pathlib import Path
 
@@ -10,10 +11,27 @@ DATA_VARIABLE = 'ISALUX_DATA'
 DATA_NEIGHBOUR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
 
 
+SCOPES = itertools.count()
+
+
+def own_scope() -> None:
+    """Makes ours the current scope; runners and inferencers of other tests leave theirs."""
+    DefaultScope.get_instance(f'tests-{next(SCOPES)}', scope_name='isalux_mm')
+
+
 @pytest.fixture(scope='session', autouse=True)
-def _one_scope():
+def _one_thread_each():
     torch.set_num_threads(1)  # networks of the tests are tiny: threads would wait for one another
-    DefaultScope.get_instance('tests', scope_name='isalux_mm')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _scope_of_the_module():
+    own_scope()
+
+
+@pytest.fixture(autouse=True)
+def _scope_of_the_test():
+    own_scope()
 
 
 @pytest.fixture(scope='session')
