@@ -85,12 +85,10 @@ class EnhanceInferencer(BaseInferencer):
         scope: default scope of the config's types.
         show_progress: whether a bar is shown, on standard error.
         dtype: 'float32', 'float16' or 'bfloat16': the network computes in it.
-        tile: side of the tiles that a large picture is worked in, pixels; `None` chooses by size, 0 never tiles.
 
     Raises:
         FileNotFoundError: if `weights` does not exist.
-        ValueError: if the name or `dtype` is unknown, `tile` is negative, no weights are given for a config, or they
-            do not fit.
+        ValueError: if the name or `dtype` is unknown, no weights are given for a config, or they do not fit.
     """
     preprocess_kwargs = {'array_order'}
     forward_kwargs = {'strength', 'reference_brightness', 'highlights'}
@@ -104,13 +102,9 @@ class EnhanceInferencer(BaseInferencer):
                  scope: str | None = SCOPE,
                  show_progress: bool = True,
                  *,
-                 dtype: str = 'float32',
-                 tile: int | None = None):
+                 dtype: str = 'float32'):
         check_choice(dtype, DTYPES, 'dtype')
-        if tile is not None and tile < 0:
-            raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
         super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
-        self.tile = tile
         self.network = prepare_for_inference(self.model.network, dtype=dtype)
         self.report = EnhanceReport()
 
@@ -185,7 +179,7 @@ class EnhanceInferencer(BaseInferencer):
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
     def enhance(self, images: Tensor) -> Tensor:
-        """Runs the network, in tiles where a picture is large.
+        """Runs the network.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.

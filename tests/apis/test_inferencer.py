@@ -273,7 +273,6 @@ def test_memory_stays_flat(tiny, tmp_path):
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(model='isalux_none'), "model must be one of .*isalux_zero_shot.* got 'isalux_none'"),
     (dict(dtype='int8'), 'dtype must be one of'),
-    (dict(tile=-1), 'tile must be at least 0'),
     (dict(model=Config(TINY)), 'weights must be given'),
     (dict(model=Config(dict(network=1))), "config with a 'model'"),
 ])
