@@ -89,7 +89,7 @@ def test_broken_files_are_listed_and_the_exit_code_says_so(call, tmp_path):
     (['enhance', 'a.png', '--out', '.'], 'out must lead to other files'),
     (['enhance', 'a.png', '--device', 'nothing'], 'device must be one that this PyTorch reaches'),
     (['enhance', 'a.png', '--weights', 'none.pth'], 'checkpoint must be an existing file'),
-    (['enhance', 'a.png', '--dtype', 'int8'], 'argument --dtype'),
+    (['enhance', 'a.png', '--tile', 'large'], 'argument --tile'),
     (['enhance'], 'INPUT'),
     (['compare', 'a.png', '--reference', 'nowhere'], 'reference must be an existing file or folder'),
     (['compare', 'a.png', '--peers', 'A=nowhere'], 'no folder nowhere'),

@@ -23,6 +23,7 @@ from isalux_mm.functional.picture_file import ImageReadError, Picture, write_pic
 from isalux_mm.functional.tone import blended, with_mean_luma, with_soft_highlights
 from isalux_mm.models.fast_inference import prepare_for_inference
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
+from isalux_mm.models.tiled import enhance_tiled
 from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
 from isalux_mm.visualization.explanation import draw_explanation
@@ -85,10 +86,12 @@ class EnhanceInferencer(BaseInferencer):
         scope: default scope of the config's types.
         show_progress: whether a bar is shown, on standard error.
         dtype: 'float32', 'float16' or 'bfloat16': the network computes in it.
+        tile: side of the tiles that a large picture is worked in, pixels; `None` chooses by size, 0 never tiles.
 
     Raises:
         FileNotFoundError: if `weights` does not exist.
-        ValueError: if the name or `dtype` is unknown, no weights are given for a config, or they do not fit.
+        ValueError: if the name or `dtype` is unknown, `tile` is negative, no weights are given for a config, or they
+            do not fit.
     """
     preprocess_kwargs = {'array_order'}
     forward_kwargs = {'strength', 'reference_brightness', 'highlights'}
@@ -102,9 +105,13 @@ class EnhanceInferencer(BaseInferencer):
                  scope: str | None = SCOPE,
                  show_progress: bool = True,
                  *,
-                 dtype: str = 'float32'):
+                 dtype: str = 'float32',
+                 tile: int | None = None):
         check_choice(dtype, DTYPES, 'dtype')
+        if tile is not None and tile < 0:
+            raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
         super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
+        self.tile = tile
         self.network = prepare_for_inference(self.model.network, dtype=dtype)
         self.report = EnhanceReport()
 
@@ -179,7 +186,7 @@ class EnhanceInferencer(BaseInferencer):
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
     def enhance(self, images: Tensor) -> Tensor:
-        """Runs the network.
+        """Runs the network, in tiles where a picture is large.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
@@ -189,7 +196,7 @@ class EnhanceInferencer(BaseInferencer):
         """
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
-            return self.network(images.to(self.device, torch.float32))
+            return enhance_tiled(self.network, images.to(self.device, torch.float32), tile=self.tile)
 
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
                    array_order: str = 'rgb') -> Iterator[list[Loaded]]:
@@ -253,7 +260,8 @@ class EnhanceInferencer(BaseInferencer):
             else:
                 groups.setdefault(picture.image.shape, []).append((job, picture))
         for group in groups.values():
-            images = torch.stack([to_tensor(picture.image) for _, picture in group])
+            tensors = [to_tensor(picture.image) for _, picture in group]
+            images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
             try:
                 enhanced = self.forward(images, **tone)
             except RuntimeError as error:  # out of memory, above all
@@ -406,5 +414,5 @@ def data_sample(job: Job, picture: Picture, enhanced: Tensor) -> EnhanceDataSamp
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
-    """(H, W, 3) to (3, H, W), float32."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    """(H, W, 3) to (3, H, W), float32, in the same memory."""
+    return torch.from_numpy(image).permute(2, 0, 1)

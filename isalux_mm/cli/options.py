@@ -10,13 +10,15 @@ SOME_FAILED = 1
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --weights, --device, --dtype, --quiet."""
+    """--model, --weights, --device, --dtype, --tile, --quiet."""
     group = parser.add_argument_group('model')
     group.add_argument('--model', metavar='NAME|CONFIG', help='packaged model (see `isalux models`) or config file')
     group.add_argument('--weights', metavar='FILE', help='checkpoint, for a config file')
     group.add_argument('--device', help="'cpu', 'cuda:0'; the accelerator where there is one by default")
     group.add_argument('--dtype', default='float32', choices=('float32', 'float16', 'bfloat16'),
                        help='number format the network computes in (%(default)s)')
+    group.add_argument('--tile', type=tile_size, default=None, metavar='PIXELS|auto',
+                       help='side of the tiles of large pictures; 0 never tiles (auto)')
     group.add_argument('--quiet', action='store_true', help='no progress bar')
 
 
@@ -36,12 +38,17 @@ def tone_of(args: argparse.Namespace) -> dict:
     return dict(strength=args.strength, reference_brightness=args.reference_brightness, highlights=args.highlights)
 
 
+def tile_size(text: str) -> int | None:
+    """'auto' as `None`, else a number of pixels."""
+    return None if text == 'auto' else int(text)
+
+
 def build_inferencer(args: argparse.Namespace, *, progress: bool = True) -> 'EnhanceInferencer':
     """The inferencer of the options of `add_model_options`; with a bar on a terminal, unless `progress` is off."""
     from isalux_mm.apis import EnhanceInferencer
     from isalux_mm.apis.model_zoo import DEFAULT_MODEL
     return EnhanceInferencer(
-        args.model or DEFAULT_MODEL, args.weights, args.device, dtype=args.dtype,
+        args.model or DEFAULT_MODEL, args.weights, args.device, dtype=args.dtype, tile=args.tile,
         show_progress=progress and sys.stderr.isatty() and not args.quiet)
 
 

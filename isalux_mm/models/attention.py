@@ -122,7 +122,9 @@ class HISAAttention(StatisticsLayer):
             (B, C, H, W).
         """
         priors = dict(illumination=illumination, semantics=semantics)
-        attended = self._attend_gram(x) if self.form == 'gram' else self._attend_plain(x)
+        # what tiles share is S, so they take the Gram form where there is one
+        by_gram = self.form == 'gram' or (self.statistics is not None and not self.depthwise_qkv)
+        attended = self._attend_gram(x) if by_gram else self._attend_plain(x)
         enriched = None
         for stream, y in attended.items():
             prior = priors[stream]
@@ -138,7 +140,8 @@ class HISAAttention(StatisticsLayer):
     def _attend_gram(self, x: Tensor) -> dict[str, Tensor]:
         _, _, h, w = x.shape
         tokens = to_tokens(x)
-        gram = self.shared(gram_matrix(tokens) / (h * w), h * w)  # the attention does not depend on the scale of S
+        # a mean over the pixels: the attention does not depend on the scale of S
+        gram = self.shared(gram_matrix(tokens) / (h * w))
         # nu and omega scale C x C matrices, not pixels
         return {
             name: to_map(tokens @ (self.scales[name] * stream.mixing_matrix(gram)).to(tokens.dtype).transpose(1, 2),

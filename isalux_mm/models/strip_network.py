@@ -55,29 +55,25 @@ class StripISALux(nn.Module):
     def forward_with_routing(self, image: Tensor, *, tile: Tile | None = None) -> tuple[Tensor, list[Routing]]:
         """As `ISALux.forward_with_routing`; no gradient passes."""
         check_image(image, 'B 3 H W')
-        dtype = self.network.to_rgb.weight.dtype
-        tile = self.network.whole(image.to(dtype)) if tile is None else tile
-        out, routings = torch.empty_like(image), []
-        for i in range(len(image)):
-            routings.append(self._enhance(image[i:i + 1], tile.of_image(i), out[i]))
-        return out, [Routing(*map(torch.cat, zip(*layer))) for layer in zip(*routings)]
+        tile = self.network.whole(image.to(self.network.to_rgb.weight.dtype)) if tile is None else tile
+        images, routings = zip(*(self._enhance(image[i:i + 1], tile.of_image(i)) for i in range(len(image))))
+        enhanced = images[0] if len(images) == 1 else torch.cat(images)
+        return enhanced, [Routing(*map(torch.cat, zip(*layer))) for layer in zip(*routings)]
 
-    def _enhance(self, image: Tensor, tile: Tile, out: Tensor) -> list[Routing]:
-        """Enhances one image (1, 3, H, W) into out (3, H, W); reads as `ISALux.forward_with_routing`."""
+    def _enhance(self, image: Tensor, tile: Tile) -> tuple[Tensor, list[Routing]]:
+        """Enhances one image (1, 3, H, W); reads as `ISALux.forward_with_routing`."""
         network, routings, skips = self.network, [], []
         features = self._features(image.to(network.to_rgb.weight.dtype), tile)
-        brightened = network.brightened(image, tile)
-        x = self._embed(image, brightened)
+        x = self._embed(image, tile)
         for stage, down, known in zip(self.encoder, network.downs, features):
             self._run(stage, x, known, routings)
             skips.append(x)
             x = as_rows(down(as_map(x)))
         self._run(self.bottleneck, x, features[-1], routings)
-        for k in reversed(range(len(skips))):
+        for k in reversed(range(network.num_scales - 1)):
             x = self._fuse(network.ups[k], x, skips.pop())
             self._run(self.decoder[k], x, features[k], routings)
-        self._to_rgb(x, brightened if network.base == 'gamma' else image, out)
-        return routings
+        return self._to_rgb(x, image, tile), routings
 
     def _features(self, image: Tensor, tile: Tile) -> list[PriorFeatures]:
         """Prior features of every scale."""
@@ -102,14 +98,15 @@ class StripISALux(nn.Module):
             if routing is not None:
                 routings.append(routing)
 
-    def _embed(self, image: Tensor, brightened: Tensor) -> Tensor:
+    def _embed(self, image: Tensor, tile: Tile) -> Tensor:
         """First convolution, (H, W, C)."""
         conv, (height, width) = self.network.embed, image.shape[-2:]
-        shown = [image, brightened] if self.network.brightened_input else [image]
 
         def read(first: int, last: int, out: Tensor) -> None:
-            for part, picture in zip(out.chunk(len(shown), dim=2), shown):
-                part.copy_(picture[0, :, first:last].permute(1, 2, 0))
+            shown = image[:, :, first:last]
+            out[..., :3] = shown[0].permute(1, 2, 0)
+            if self.network.brightened_input:
+                out[..., 3:] = self.network.brightened(shown, tile)[0].permute(1, 2, 0)
 
         x = conv.weight.new_empty(height, width, conv.out_channels)
         rows = self._rows(x)
@@ -137,10 +134,14 @@ class StripISALux(nn.Module):
             torch.add(fused, raised[:len(rows), :width], out=rows)
         return skip
 
-    def _to_rgb(self, x: Tensor, base: Tensor, out: Tensor) -> None:
-        """Last convolution and the residual, into out (3, H, W)."""
-        conv, height = self.network.to_rgb, len(x)
+    def _to_rgb(self, x: Tensor, image: Tensor, tile: Tile) -> Tensor:
+        """Last convolution and the residual, (1, 3, H, W)."""
+        conv, height, out = self.network.to_rgb, len(x), torch.empty_like(image)
         for first, last in strips(height, self._rows(x)):
             above, below = max(first - 1, 0), min(last + 1, height)
             rgb = conv(as_map(x[above:below]))[0, :, first - above:last - above]
-            torch.add(base[0, :, first:last], rgb, out=out[:, first:last])
+            base = image[:, :, first:last]
+            if self.network.base == 'gamma':
+                base = self.network.brightened(base, tile)
+            torch.add(base[0], rgb, out=out[0, :, first:last])
+        return out

@@ -42,7 +42,6 @@ class StripAttention(nn.Module):
 
     def __init__(self, attention: HISAAttention, enriched: Sequence[str]):
         super().__init__()
-        self.source = attention
         names = [*enriched, *(s for s in attention.streams if s not in enriched)]
         streams = [attention.streams[name] for name in names]
         self.num_enriched, self.num_plain = len(enriched), len(names) - len(enriched)
@@ -54,26 +53,25 @@ class StripAttention(nn.Module):
         self.register_buffer('project', attention.project.weight.flatten(1).t().contiguous(), persistent=False)
 
     def matrices(self, gram: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the pixels meet, from S (C, C).
+        """What the pixels meet, from S (1, C, C).
 
         Returns:
             (C, E C) ahead of the E prior features, (E C, C) behind them, and (C, C) of the streams without a prior.
         """
-        channels = len(gram)
-        mixing = attention_from_gram(gram[None], self.q, self.k, self.v, self.temperature)[0].to(self.q.dtype)
+        channels = gram.shape[1]
+        mixing = attention_from_gram(gram, self.q, self.k, self.v, self.temperature)[0].to(self.q.dtype)
         enriched, plain = mixing.split([self.num_enriched * channels, self.num_plain * channels])
         direct = plain.unflatten(0, (self.num_plain, channels)).sum(dim=0).t() @ self.project
         return enriched.t().contiguous(), self.project.repeat(self.num_enriched, 1), direct
 
     def gram(self, x: Tensor, norm: ChannelLayerNorm, rows: int) -> Tensor:
-        """Pass 1: S of LN1(x), (C, C), float32 at least."""
+        """Pass 1: S of LN1(x) as a mean over the pixels, (C, C), float32 at least."""
         dtype = accumulation_dtype(x.dtype)
         gram = x.new_zeros(x.shape[2], x.shape[2], dtype=dtype)
         for first, last in strips(x.shape[0], rows):
             tokens = normalise(norm, x[first:last]).to(dtype)
             gram.addmm_(tokens.t(), tokens)
-        pixels = x.shape[0] * x.shape[1]
-        return self.source.shared(gram / pixels, pixels)
+        return gram / (x.shape[0] * x.shape[1])
 
 
 class StripExperts(nn.Module):
@@ -170,12 +168,12 @@ class StripFeedForward(nn.Module):
         """Adds the feed-forward of LN2(x) to x (H, W, C), in place.
 
         Args:
-            pooled: mean of LN2(x) over the pixels, (C,), for the gate.
+            pooled: mean of LN2(x) over the pixels, (1, C), for the gate.
         """
         routing = None
         chosen, weights = [0], x.new_ones(1)
         if self.gate is not None:
-            routing = self.gate.route(pooled[None])
+            routing = self.gate.route(pooled)
             chosen, weights = routing.indices[0].tolist(), routing.weights[0]
         runs = []
         for numbers, kind in zip(self.numbers, self.kinds):
@@ -217,21 +215,20 @@ class StripBlock(nn.Module):
         self.ffn = StripFeedForward(block.ffn) if has_strip_form(block.ffn) else None
 
     def forward(self, x: Tensor, features: PriorFeatures, strip_rows: int | None) -> Routing | None:
-        """Changes x (H, W, C) in place; returns the routing of this image (batch of one)."""
+        """Changes x (H, W, C), of one image, in place; returns its routing, a batch of one, where there is one."""
         rows = self.rows(x, strip_rows)
         if self.attention is None:
             x += as_rows(self.block.attention(self.block.norm1(as_map(x)), **features.maps()))
-            pooled = None
+            total = self._sum(x, rows)
         else:
-            pooled = self._attend(x, features, rows)
+            total = self._attend(x, features, rows)
         if self.ffn is None:
             y, routing = self.block.ffn(self.block.norm2(as_map(x)))
             x += as_rows(y)
             return routing
+        pooled = None
         if self.ffn.gate is not None:
-            pixels = x.shape[0] * x.shape[1]
-            pooled = (self._pool(x, rows) if pooled is None else pooled) / pixels
-            pooled = self.ffn.gate.shared(pooled, pixels)
+            pooled = self.ffn.gate.shared((total / (x.shape[0] * x.shape[1])).unsqueeze(0))
         return self.ffn(x, self.block.norm2, rows, pooled)
 
     def rows(self, x: Tensor, strip_rows: int | None) -> int:
@@ -243,8 +240,9 @@ class StripBlock(nn.Module):
 
     def _attend(self, x: Tensor, features: PriorFeatures, rows: int) -> Tensor:
         """Passes 1 and 2; returns the sum of LN2(x) over the pixels, (C,)."""
-        before, behind, direct = self.attention.matrices(self.attention.gram(x, self.block.norm1, rows))
-        total = x.new_zeros(x.shape[2], dtype=accumulation_dtype(x.dtype))
+        gram = self.block.attention.shared(self.attention.gram(x, self.block.norm1, rows).unsqueeze(0))
+        before, behind, direct = self.attention.matrices(gram)
+        total = x.new_zeros(x.shape[2], dtype=gram.dtype)
         for first, last in strips(x.shape[0], rows):
             tokens, target = normalise(self.block.norm1, x[first:last]), x[first:last].flatten(0, 1)
             if self.attention.num_enriched:
@@ -255,8 +253,9 @@ class StripBlock(nn.Module):
             total += normalise(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
         return total
 
-    def _pool(self, x: Tensor, rows: int) -> Tensor:
+    def _sum(self, x: Tensor, rows: int) -> Tensor:
         """The sum of LN2(x) over the pixels, (C,)."""
-        dtype = accumulation_dtype(x.dtype)
-        return sum(normalise(self.block.norm2, x[first:last]).sum(dim=0, dtype=dtype)
-                   for first, last in strips(x.shape[0], rows))
+        total = x.new_zeros(x.shape[2], dtype=accumulation_dtype(x.dtype))
+        for first, last in strips(x.shape[0], rows):
+            total += normalise(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
+        return total

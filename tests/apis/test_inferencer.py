@@ -105,6 +105,22 @@ def test_half_precision(inferencer, dtype, tolerance):
     assert np.abs(half - inferencer(DARK / 255)['predictions'][0]).mean() < tolerance
 
 
+def test_tiles_give_what_the_whole_gives(tiny, monkeypatch):
+    large, seen = np.tile(DARK, (4, 4, 1)), []
+    whole = tiny(large)['predictions'][0].astype(int)
+    forward = type(tiny.network).forward
+    monkeypatch.setattr(type(tiny.network), 'forward',
+                        lambda self, image, **options: seen.append(max(image.shape)) or forward(self, image, **options))
+    monkeypatch.setattr(tiny, 'tile', 72)
+    tiled = tiny(large)['predictions'][0]
+    assert len(seen) > 6 and max(seen) <= 72
+    assert np.abs(whole - tiled).mean() < 0.05
+    seen.clear()
+    monkeypatch.setattr(tiny, 'tile', 0)
+    np.testing.assert_array_equal(tiny(large)['predictions'][0], whole)
+    assert seen == [large.shape[1]]
+
+
 def test_files_keep_what_they_carry(tiny, tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[271] = 6, 'Maker'
@@ -273,6 +289,7 @@ def test_memory_stays_flat(tiny, tmp_path):
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(model='isalux_none'), "model must be one of .*isalux_zero_shot.* got 'isalux_none'"),
     (dict(dtype='int8'), 'dtype must be one of'),
+    (dict(tile=-1), 'tile must be at least 0'),
     (dict(model=Config(TINY)), 'weights must be given'),
     (dict(model=Config(dict(network=1))), "config with a 'model'"),
 ])
