@@ -12,7 +12,7 @@ from isalux_mm.functional.tiling import Window, interpolate_axis
 from isalux_mm.models.attention import STREAMS
 from isalux_mm.models.blocks import ChannelLayerNorm, PriorAdapter
 
-STRIP_BYTES = 2**21  # ours; of the hidden activations of one strip, measured: docs/speed.md
+STRIP_BYTES = 2**22  # ours; of the hidden activations of one strip, measured: docs/speed.md
 FEATURE_CACHE_BYTES = 2**28  # ours; larger prior features are computed again for every block
 
 

@@ -30,7 +30,7 @@ class StripISALux(nn.Module):
 
     Args:
         network: in eval mode, without gradients; it is kept, and shares what is not folded.
-        strip_rows: rows of a strip; by default what keeps the hidden activations at 2 MiB.
+        strip_rows: rows of a strip; by default what keeps the hidden activations at 4 MiB.
     """
 
     def __init__(self, network: ISALux, *, strip_rows: int | None = None):
