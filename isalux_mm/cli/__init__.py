@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 
 import isalux_mm
-from isalux_mm.cli import compare, enhance, explain, models
+from isalux_mm.cli import compare, enhance, explain, export, models, serve
 
-COMMANDS = (enhance, compare, explain, models)
+COMMANDS = (enhance, compare, explain, export, models, serve)
 WRONG_USE, INTERRUPTED = 2, 130
 
 

@@ -1,0 +1,38 @@
+"""`isalux export`: an ONNX file or a `torch.export` program of an enhancer, alone or ahead of a detector."""
+import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the parser of the sub-command."""
+    parser = subparsers.add_parser(
+        'export', help='write an ONNX file or a torch.export program',
+        description='Exports an enhancer with free batch, height and width; which experts work is decided in the file, '
+        'by image. The file is compared with the network in PyTorch before it is written.')
+    parser.add_argument('model', metavar='MODEL', help='packaged model (see `isalux models`) or config file')
+    parser.add_argument('out', metavar='OUT', help='file to write, such as isalux.onnx or isalux.pt2')
+    parser.add_argument('--weights', metavar='FILE', help='checkpoint, for a config file')
+    parser.add_argument('--format', default='onnx', choices=('onnx', 'torch'), help='(%(default)s)')
+    parser.add_argument('--fixed-size', type=int, nargs=2, metavar=('H', 'W'),
+                        help='one image of this size alone, for runtimes that want that')
+    parser.add_argument('--half', action='store_true', help='compute in float16; input and output stay float32')
+    parser.add_argument('--routing', action='store_true', help="second output 'routing': the chosen experts")
+    parser.add_argument('--highlights', default='soft', choices=('soft', 'clip'),
+                        help='compress what exceeds white, or cut it off (%(default)s)')
+    parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+    parser.add_argument('--check', action=argparse.BooleanOptionalAction, default=True,
+                        help='run the file and compare it with PyTorch (yes)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports; prints the file, its size and how far it is from PyTorch."""
+    from isalux_mm.apis.export import export_onnx, export_torch
+    export = dict(onnx=export_onnx, torch=export_torch)[args.format]
+    report = export(args.out, args.model, weights=args.weights, half=args.half, with_routing=args.routing,
+                    fixed_size=tuple(args.fixed_size) if args.fixed_size else None, highlights=args.highlights,
+                    overwrite=args.overwrite, check=args.check)
+    print(f'{report.path}  {report.path.stat().st_size / 2**20:.1f} MiB, outputs {", ".join(report.outputs)}')
+    if report.worst is not None:
+        sizes = ', '.join('x'.join(map(str, shape)) for shape in report.shapes)
+        print(f'largest difference from PyTorch {report.worst:.1e} of full scale (limit {report.limit:g}), '
+              f'batch x height x width {sizes}')
+    return 0
