@@ -1,0 +1,283 @@
+"""A web page on this machine: drop a picture, see before and after, look into the network, download."""
+import html
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from isalux_mm.apis.inferencer import EXPLAINED_PIXELS, EnhanceInferencer, reduced, to_tensor
+from isalux_mm.functional.image_io import IMAGE_SUFFIXES, read_size, write_image
+from isalux_mm.functional.picture_file import ImageReadError, Picture, is_tiff, read_picture, write_picture
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+MAX_PIXELS = 50_000_000  # ours: what a 50 megapixel camera gives
+MAX_MB = 100  # ours
+QUEUE_SIZE = 8  # ours: pictures that wait
+PREVIEW_PIXELS = 2_000_000  # ours: of a picture on the page; the download is never reduced
+PREVIEW, RESULT = 'preview.jpg', '_enhanced'
+TILES = {'automatic': None, 'never': 0, '256 pixels': 256, '512 pixels': 512, '768 pixels': 768, '1024 pixels': 1024}
+FOLDER_VARIABLE = 'GRADIO_TEMP_DIR'
+HOST, PORT = '127.0.0.1', 7860  # Gradio's own
+MISSING = "the page needs Gradio 6: pip install 'isalux-mm[serve]'"
+
+Overlay = Callable[[np.ndarray], tuple[np.ndarray, int]]
+
+
+class RefusedError(ValueError):
+    """A picture that is not worked on; the message is for the person at the page."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the page takes.
+
+    Attributes:
+        max_pixels: of a picture, by its header.
+        max_mb: of a file, MiB.
+        queue_size: pictures that wait while one is worked on.
+
+    Raises:
+        ValueError: if one is below 1.
+    """
+    max_pixels: int = MAX_PIXELS
+    max_mb: int = MAX_MB
+    queue_size: int = QUEUE_SIZE
+
+    def __post_init__(self):
+        for name in ('max_pixels', 'max_mb', 'queue_size'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A result as the page shows it.
+
+    Attributes:
+        before: reduced input, JPEG.
+        after: reduced result, JPEG, of the same size.
+        download: the result as `isalux enhance` writes it.
+        note: what was done, a sentence.
+    """
+    before: Path
+    after: Path
+    download: Path
+    note: str
+
+
+class Workbench:
+    """What the page does, without the page: one picture at a time.
+
+    Args:
+        inferencer: enhances.
+        folder: for results and previews, each in a folder of its own below.
+        limits: what is taken.
+        overlay: draws a detector's boxes on a picture (H, W, 3), uint8, RGB, and counts them; `None` without one.
+    """
+
+    def __init__(self, inferencer: EnhanceInferencer, folder: str | Path, *, limits: Limits | None = None,
+                 overlay: Overlay | None = None):
+        self.inferencer, self.folder = inferencer, Path(folder)
+        self.limits, self.overlay = limits or Limits(), overlay
+        self.lock = threading.Lock()
+
+    def enhance(self, path: str | Path | None, strength: float = 1.0, tile: int | None = None) -> Shown:
+        """Enhances a file as `isalux enhance` does.
+
+        Args:
+            path: file; `None` where none was chosen.
+            strength: 0 leaves the input, 1 gives the full result.
+            tile: side of the tiles of a large picture, pixels; `None` chooses by size, 0 never tiles.
+
+        Raises:
+            RefusedError: if the file is no picture, beyond the limits, or fails.
+        """
+        path, size = self._checked(path)
+        folder = self._new_folder()
+        target = folder / f'{path.stem}{RESULT}{path.suffix}'
+        with self.lock:
+            self.inferencer.tile = tile
+            report = self.inferencer(path, out=target, strength=strength)['report']
+        if report.failed:
+            raise RefusedError(f'{path.name} cannot be enhanced: {next(iter(report.failed.values()))}')
+        before, after = folder / f'before_{PREVIEW}', folder / f'after_{PREVIEW}'
+        write_preview(before, read_picture(path))
+        write_preview(after, read_picture(target))
+        return Shown(before, after, target, f'{path.name}, {size[1]} x {size[0]} pixels: done.')
+
+    def explain(self, path: str | Path | None) -> Path:
+        """Draws priors and routing of a file, reduced first where it is large.
+
+        Raises:
+            RefusedError: if the file is no picture or beyond the limits.
+        """
+        path, _ = self._checked(path)
+        image = small(self._read(path), EXPLAINED_PIXELS).image
+        with self.lock:
+            drawing = self.inferencer(image, return_explanation=True)['visualization'][0]
+        target = self._new_folder() / f'{path.stem}_explained.png'
+        write_image(target, drawing / np.float32(255))
+        return target
+
+    def detect(self, shown: Shown) -> tuple[Path, Path, str]:
+        """Boxes on the previews of input and result, and a sentence with their numbers.
+
+        Raises:
+            RefusedError: if there is no detector, or the result has been removed in the meantime.
+        """
+        if self.overlay is None:
+            raise RefusedError('The page was started without a detector.')
+        paths, numbers = [], []
+        for source in (shown.before, shown.after):
+            with self.lock:
+                drawn, number = self.overlay(self._read(source).samples())
+            paths.append(source.with_name(f'boxes_{source.stem}.png'))
+            write_image(paths[-1], drawn / np.float32(255))
+            numbers.append(number)
+        return *paths, f'Objects found: {numbers[0]} before, {numbers[1]} after.'
+
+    def _checked(self, path: str | Path | None) -> tuple[Path, tuple[int, int]]:
+        """The file and its (H, W), read off its header."""
+        if path is None:
+            raise RefusedError('Choose a picture first.')
+        path = Path(path)
+        return path, check_upload(path, self.limits)
+
+    def _read(self, path: Path) -> Picture:
+        try:
+            return read_picture(path)
+        except ImageReadError as error:
+            raise RefusedError(str(error).replace(str(path), path.name)) from error
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+
+def check_upload(path: Path, limits: Limits) -> tuple[int, int]:
+    """(H, W) of a picture within the limits, from its header; no pixel is decoded.
+
+    Raises:
+        RefusedError: if it is no picture, or beyond the limits.
+    """
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise RefusedError(f'{path.name} is no picture that the page takes: {", ".join(IMAGE_SUFFIXES)}.')
+    if path.is_file() and path.stat().st_size > limits.max_mb * 2**20:
+        raise RefusedError(f'{path.name} has {path.stat().st_size / 2**20:.1f} MiB; up to {limits.max_mb} are taken.')
+    try:
+        height, width = header_size(path)
+    except ImageReadError as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            raise RefusedError(f'{path.name} is too large; up to {megapixels(limits.max_pixels)} are taken.') from error
+        raise RefusedError(f'{path.name} is no readable picture.') from error
+    if height * width > limits.max_pixels:
+        raise RefusedError(f'{path.name} has {width} x {height} pixels ({megapixels(height * width)}); '
+                           f'up to {megapixels(limits.max_pixels)} are taken.')
+    return height, width
+
+
+def header_size(path: Path) -> tuple[int, int]:
+    """`read_size`, for TIFFs of any kind from the header, too.
+
+    Raises:
+        ImageReadError: if the header cannot be read.
+    """
+    if not is_tiff(path):
+        return read_size(path)
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagelength, file.pages[0].imagewidth
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError) as error:
+        raise ImageReadError(f'{path}: no readable picture ({error})') from error
+
+
+def megapixels(pixels: int) -> str:
+    """'24 megapixels'; two digits below ten."""
+    return f'{pixels / 1e6:.3g} megapixels'
+
+
+def small(picture: Picture, pixels: int) -> Picture:
+    """A picture brought down to at most this many pixels, without alpha."""
+    image = reduced(to_tensor(picture.image)[None], pixels)[0].permute(1, 2, 0)  # (3, H, W) -> (H, W, 3)
+    return replace(picture, image=np.ascontiguousarray(image.numpy()), alpha=None)
+
+
+def write_preview(path: Path, picture: Picture) -> None:
+    """An upright JPEG for the browser: reduced, with the colour profile, without EXIF."""
+    write_picture(path, replace(small(picture, PREVIEW_PIXELS), orientation=1, exif=None, dpi=None))
+
+
+@contextmanager
+def page_folder() -> Iterator[Path]:
+    """A folder for all that is uploaded and made, which Gradio is told to use; removed with its content at the end."""
+    with tempfile.TemporaryDirectory(prefix='isalux-page-', ignore_cleanup_errors=True) as folder:
+        before = os.environ.get(FOLDER_VARIABLE)
+        os.environ[FOLDER_VARIABLE] = folder
+        try:
+            yield Path(folder)
+        finally:
+            if before is None:
+                del os.environ[FOLDER_VARIABLE]
+            else:
+                os.environ[FOLDER_VARIABLE] = before
+
+
+def serve(inferencer: EnhanceInferencer, host: str = HOST, *, port: int = PORT, limits: Limits | None = None,
+          overlay: Overlay | None = None, started: Callable[[str], None] = print) -> None:
+    """Runs the page until it is interrupted; then all its files are removed.
+
+    Args:
+        inferencer: enhances.
+        host: address to listen at; 0.0.0.0 opens the page to the network.
+        port: number to listen at.
+        limits: what is taken.
+        overlay: draws a detector's boxes and counts them.
+        started: told the page's address once it answers.
+
+    Raises:
+        ImportError: if Gradio is missing or too old.
+        OSError: if the port is taken.
+    """
+    from isalux_mm.apis.serve_page import build_page, launch_options
+    with page_folder() as folder:
+        workbench = Workbench(inferencer, folder, limits=limits, overlay=overlay)
+        page = build_page(workbench)
+        try:
+            _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True,
+                                        **launch_options(workbench))
+            started(address)
+            threading.Event().wait()
+        finally:
+            page.close(verbose=False)
+
+
+def import_gradio() -> 'type[gr]':
+    """Gradio, told to stay silent before it is imported.
+
+    Raises:
+        ImportError: if it is not installed, or too old; names what to install.
+    """
+    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+    os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError(MISSING) from error
+    if int(gradio.__version__.partition('.')[0]) < 6:
+        raise ImportError(f'{MISSING} (this is {gradio.__version__})')
+    return gradio
+
+
+def message(text: str, *, problem: bool = False) -> str:
+    """A line of the page that screen readers speak when it changes."""
+    return f'<p role="{"alert" if problem else "status"}" class="{"problem" if problem else "note"}">' \
+           f'{html.escape(text)}</p>'
