@@ -88,6 +88,44 @@ class CharbonnierLoss(WeightedLoss):
 
 
 @MODELS.register_module()
+class CheckerboardLoss(WeightedLoss):
+    """What of the error repeats with the period of the upsampling (ours; paper silent).
+
+    The 2x2 transposed convolutions have weights of their own for each place in a cell, and can leave a grid in smooth
+    areas that no other loss weighs. The error is averaged over windows of cells, separately at each place in the cell,
+    so that noise and detail average out; the mean deviation of these averages from their mean is the grid's strength.
+
+    Args:
+        loss_weight: factor.
+        periods: sides of a cell, pixels: 2 and 4 of a network with three scales.
+        cells: of a window, in each direction.
+
+    Raises:
+        ValueError: if there is no period or one is below 2, and in forward, if the image is smaller than a window.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, *, periods: Sequence[int] = (2, 4), cells: int = 7):
+        super().__init__(loss_weight)
+        if not periods or min(periods) < 2 or cells < 1:
+            raise ValueError(f'periods must be 2 or more and cells at least 1, got {periods} and {cells}')
+        self.periods, self.cells = tuple(periods), cells
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return torch.stack([self._grid(pred - gt, period) for period in self.periods]).mean()
+
+    def _grid(self, error: Tensor, period: int) -> Tensor:
+        window = period * self.cells
+        rows, columns = (side // window for side in error.shape[-2:])
+        if min(rows, columns) < 1:
+            raise ValueError(f'images must be at least {window} pixels wide and high, got {tuple(error.shape[-2:])}')
+        error = error[..., :rows * window, :columns * window]
+        # rows of windows, cells, places; columns likewise
+        places = error.unflatten(-1, (columns, self.cells, period)).unflatten(-4, (rows, self.cells, period))
+        means = places.mean(dim=(-5, -2))
+        return (means - means.mean(dim=(-3, -1), keepdim=True)).abs().mean()
+
+
+@MODELS.register_module()
 class MSSSIMLoss(WeightedLoss):
     """1 - MS-SSIM (third term of Eq. 13).
 

@@ -34,6 +34,29 @@ def test_pixel_losses_by_hand(kind, expected):
     assert MODELS.build(dict(type=kind, loss_weight=0.5))(pred, gt).item() == pytest.approx(expected, abs=1e-7)
 
 
+def test_checkerboard_loss_by_hand():
+    """A grid of +-0.01 is seen whole at its period, whatever picture and smooth error lie below; noise is hardly."""
+    loss, generator = losses.CheckerboardLoss(2.0, periods=(2, ), cells=8), torch.Generator().manual_seed(0)
+    gt = torch.rand(2, 3, 50, 67, generator=generator)
+    rows, columns = torch.arange(50).view(-1, 1), torch.arange(67)
+    grid = 0.01 * (1 - 2 * ((rows + columns) % 2))
+    assert loss(gt + grid, gt).item() == pytest.approx(2 * 0.01, rel=1e-4)
+    assert loss(gt + grid + 0.3, gt).item() == pytest.approx(2 * 0.01, rel=1e-4)
+    assert loss(gt + 0.3, gt).item() < 1e-6
+    assert loss(gt + 0.01 * torch.randn(gt.shape, generator=generator), gt).item() < 0.2 * 2 * 0.01  # 1 / 8 of it
+    four = losses.CheckerboardLoss(periods=(4, ), cells=5)
+    corner = 0.016 * ((rows % 4 == 1) & (columns % 4 == 2))  # mean 0.001: one of 16 is 0.015 above, 15 are 0.001 below
+    assert four(gt + corner, gt).item() == pytest.approx((0.015 + 15 * 0.001) / 16, rel=1e-3)
+    assert losses.CheckerboardLoss(periods=(2, 4), cells=5)(gt + grid, gt).item() == pytest.approx(0.01, rel=1e-4)
+
+
+def test_checkerboard_loss_says_what_it_needs():
+    with pytest.raises(ValueError, match='at least 28 pixels wide and high, got .27, 40'):
+        losses.CheckerboardLoss()(*torch.rand(2, 1, 3, 27, 40))
+    with pytest.raises(ValueError, match=r'periods must be 2 or more .* got \(1,\)'):
+        losses.CheckerboardLoss(periods=(1, ))
+
+
 def test_names_resolve_to_ours_in_our_scope():
     for kind in PIXEL:
         assert type(MODELS.build(dict(type=kind))).__module__ == 'isalux_mm.models.losses'
