@@ -6,19 +6,25 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import numpy as np
 import tifffile
 from PIL import Image
 
 from isalux_mm.apis.inferencer import EXPLAINED_PIXELS, EnhanceInferencer, reduced, to_tensor
-from isalux_mm.functional.image_io import IMAGE_SUFFIXES, read_size, write_image
-from isalux_mm.functional.picture_file import ImageReadError, Picture, is_tiff, read_picture, write_picture
-
-if TYPE_CHECKING:
-    import gradio as gr
+from isalux_mm.functional.image_io import IMAGE_SUFFIXES, write_image
+from isalux_mm.functional.picture_file import (
+    DECODING_ERRORS,
+    ImageReadError,
+    Picture,
+    check_not_empty,
+    is_tiff,
+    read_picture,
+    write_picture,
+)
 
 MAX_PIXELS = 50_000_000  # ours: what a 50 megapixel camera gives
 MAX_MB = 100  # ours
@@ -102,7 +108,7 @@ class Workbench:
         Raises:
             RefusedError: if the file is no picture, beyond the limits, or fails.
         """
-        path, size = self._checked(path)
+        path = self._checked(path)
         folder = self._new_folder()
         target = folder / f'{path.stem}{RESULT}{path.suffix}'
         with self.lock:
@@ -111,9 +117,11 @@ class Workbench:
         if report.failed:
             raise RefusedError(f'{path.name} cannot be enhanced: {next(iter(report.failed.values()))}')
         before, after = folder / f'before_{PREVIEW}', folder / f'after_{PREVIEW}'
-        write_preview(before, read_picture(path))
+        picture = read_picture(path)
+        write_preview(before, picture)
         write_preview(after, read_picture(target))
-        return Shown(before, after, target, f'{path.name}, {size[1]} x {size[0]} pixels: done.')
+        height, width = picture.image.shape[:2]
+        return Shown(before, after, target, f'{path.name}, {width} x {height} pixels: done.')
 
     def explain(self, path: str | Path | None) -> Path:
         """Draws priors and routing of a file, reduced first where it is large.
@@ -121,7 +129,7 @@ class Workbench:
         Raises:
             RefusedError: if the file is no picture or beyond the limits.
         """
-        path, _ = self._checked(path)
+        path = self._checked(path)
         image = small(self._read(path), EXPLAINED_PIXELS).image
         with self.lock:
             drawing = self.inferencer(image, return_explanation=True)['visualization'][0]
@@ -146,12 +154,11 @@ class Workbench:
             numbers.append(number)
         return *paths, f'Objects found: {numbers[0]} before, {numbers[1]} after.'
 
-    def _checked(self, path: str | Path | None) -> tuple[Path, tuple[int, int]]:
-        """The file and its (H, W), read off its header."""
+    def _checked(self, path: str | Path | None) -> Path:
         if path is None:
             raise RefusedError('Choose a picture first.')
-        path = Path(path)
-        return path, check_upload(path, self.limits)
+        check_upload(Path(path), self.limits)
+        return Path(path)
 
     def _read(self, path: Path) -> Picture:
         try:
@@ -163,8 +170,8 @@ class Workbench:
         return Path(tempfile.mkdtemp(dir=self.folder))
 
 
-def check_upload(path: Path, limits: Limits) -> tuple[int, int]:
-    """(H, W) of a picture within the limits, from its header; no pixel is decoded.
+def check_upload(path: Path, limits: Limits) -> None:
+    """Checks a picture against the limits by its header; no pixel is decoded.
 
     Raises:
         RefusedError: if it is no picture, or beyond the limits.
@@ -182,21 +189,22 @@ def check_upload(path: Path, limits: Limits) -> tuple[int, int]:
     if height * width > limits.max_pixels:
         raise RefusedError(f'{path.name} has {width} x {height} pixels ({megapixels(height * width)}); '
                            f'up to {megapixels(limits.max_pixels)} are taken.')
-    return height, width
 
 
 def header_size(path: Path) -> tuple[int, int]:
-    """`read_size`, for TIFFs of any kind from the header, too.
+    """(H, W) as stored, from the header: unlike `read_size`, which asks for EXIF, for which Pillow decodes PNGs.
 
     Raises:
         ImageReadError: if the header cannot be read.
     """
-    if not is_tiff(path):
-        return read_size(path)
+    check_not_empty(path)
     try:
-        with tifffile.TiffFile(path) as file:
-            return file.pages[0].imagelength, file.pages[0].imagewidth
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError) as error:
+        if is_tiff(path):  # float RGB is unknown to Pillow
+            with tifffile.TiffFile(path) as file:
+                return file.pages[0].imagelength, file.pages[0].imagewidth
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (*DECODING_ERRORS, tifffile.TiffFileError) as error:
         raise ImageReadError(f'{path}: no readable picture ({error})') from error
 
 
@@ -260,20 +268,30 @@ def serve(inferencer: EnhanceInferencer, host: str = HOST, *, port: int = PORT, 
             page.close(verbose=False)
 
 
-def import_gradio() -> 'type[gr]':
+def check_gradio() -> None:
+    """Looks for Gradio 6 or later without importing it.
+
+    Raises:
+        ImportError: if it is missing or too old; names what to install.
+    """
+    try:
+        found = metadata.version('gradio')
+    except metadata.PackageNotFoundError as error:
+        raise ImportError(f'{MISSING} (there is none)') from error
+    if int(found.partition('.')[0]) < 6:
+        raise ImportError(f'{MISSING} (this is {found})')
+
+
+def import_gradio() -> ModuleType:
     """Gradio, told to stay silent before it is imported.
 
     Raises:
-        ImportError: if it is not installed, or too old; names what to install.
+        ImportError: if it is missing or too old; names what to install.
     """
+    check_gradio()
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
-    try:
-        import gradio
-    except ImportError as error:
-        raise ImportError(MISSING) from error
-    if int(gradio.__version__.partition('.')[0]) < 6:
-        raise ImportError(f'{MISSING} (this is {gradio.__version__})')
+    import gradio
     return gradio
 
 

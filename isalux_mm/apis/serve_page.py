@@ -14,14 +14,14 @@ TITLE = 'ISALux: light into dark photographs'
 FONT = ('system-ui', 'sans-serif')  # of the reader's system: nothing is fetched
 ONE_AT_A_TIME = dict(concurrency_limit=1, concurrency_id='network', api_visibility='private')
 CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+.gradio-container, .gradio-container main { max-width: 1280px !important; width: 100%; margin: 0 auto !important; }
+.gradio-container main > .wrap, .gradio-container .column { width: 100%; }
 #title h1 { margin-bottom: 0; }
 #title p { margin-top: .2em; }
 #message p { margin: 0; padding: .6em .8em; border-radius: 8px; border-left: 5px solid; overflow-wrap: anywhere; }
 #message .note { background: #eef5ee; border-color: #3c7d46; color: #1c3a21; }
 #message .problem { background: #fdecea; border-color: #b3261e; color: #601410; }
 :is(#compare, #boxes) .outer:focus-visible { outline: 3px solid #c2410c; outline-offset: -3px; }
-:is(#compare, #boxes) img { image-orientation: none; }
 """
 # Gradio's slider takes the pointer alone: keys, name and value for keyboards and screen readers are added
 KEYBOARD = """
@@ -67,7 +67,7 @@ KEYBOARD = """
     if (image.alt !== text) image.alt = text;
   });
   new MutationObserver(() => document.querySelectorAll('#compare, #boxes').forEach((box) => {
-    box.querySelectorAll('.outer:not([role])').forEach(equip);
+    box.querySelectorAll('.outer:not([tabindex])').forEach(equip);
     describe(box);
   })).observe(document, { childList: true, subtree: true });
 })();
@@ -114,8 +114,11 @@ def build_page(workbench: Workbench) -> 'gr.Blocks':
 def launch_options(workbench: Workbench) -> dict:
     """Keyword arguments of `Blocks.launch` beside host and port: looks, limits, and nothing that leaves the machine."""
     gr = import_gradio()
+    theme = gr.themes.Default(primary_hue='orange', font=FONT, font_mono=('monospace', )).set(
+        button_primary_background_fill='*primary_700', button_primary_background_fill_hover='*primary_800',
+        block_info_text_color='*neutral_600', block_title_text_color='*neutral_700')  # contrast of 4.5 and more
     return dict(
-        theme=gr.themes.Default(primary_hue='orange', font=FONT, font_mono=('monospace', )), css=CSS, head=KEYBOARD,
+        theme=theme, css=CSS, head=KEYBOARD,
         max_file_size=workbench.limits.max_mb * 2**20, quiet=True, share=False, inbrowser=False, footer_links=[],
         run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False)
 
@@ -138,7 +141,7 @@ def _explanation(gr) -> tuple:
     gr.Markdown('What the network saw and chose: its priors, and for every block the experts with their '
                 'probabilities.')
     button = gr.Button('Show priors and routing', elem_id='explain')
-    return button, gr.Image(label='Priors and routing', interactive=False, elem_id='explanation',
+    return button, gr.Image(label='Priors and routing', show_label=False, interactive=False, elem_id='explanation',
                             buttons=['fullscreen', 'download'])
 
 

@@ -26,9 +26,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until it is interrupted, which is its normal end."""
-    from isalux_mm.apis.serve import Limits, import_gradio, serve
+    from isalux_mm.apis.serve import Limits, check_gradio, serve
     try:
-        import_gradio()
+        check_gradio()
     except ImportError as error:
         raise ValueError(str(error)) from error
     limits = Limits(int(args.max_megapixels * 1e6), args.max_mb, args.queue_size)

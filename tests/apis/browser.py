@@ -1,0 +1,107 @@
+"""A real browser and a real server for the tests of the page; both absent means skipped, with the reason."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+STARTED = 120  # seconds a server may take on a busy machine
+ADDRESS = re.compile(r'http://\S+')
+QUIET = ('--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+         '--disable-component-update', '--disable-sync')
+
+
+def skip_without_browser() -> str:
+    """The path of Chromium; skips where it, Gradio or Playwright is missing."""
+    pytest.importorskip('gradio', reason='Gradio is not installed')
+    pytest.importorskip('playwright.sync_api', reason='Playwright is not installed')
+    path = shutil.which('chromium') or shutil.which('chromium-browser')
+    if path is None:
+        pytest.skip('Chromium is not installed')
+    return path
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`isalux serve` in a process of its own.
+
+    Args:
+        folder: for its output, and in `temporary` what it uploads and makes.
+        options: of the command.
+    """
+
+    def __init__(self, folder: Path, *options: str):
+        self.log, self.temporary = folder / 'server.log', folder / 'temporary'
+        self.temporary.mkdir()
+        command = [sys.executable, '-m', 'isalux_mm', 'serve', '--port', str(free_port()), '--device', 'cpu', *options]
+        with open(self.log, 'wb') as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=dict(os.environ, TMPDIR=str(self.temporary), OMP_NUM_THREADS='1'))
+        self.address = self._wait()
+
+    def _wait(self) -> str:
+        end = time.monotonic() + STARTED
+        while time.monotonic() < end and self.process.poll() is None:
+            found = ADDRESS.search(self.log.read_text())
+            if found:
+                return found.group()
+            time.sleep(0.1)
+        self.stop()
+        pytest.fail(f'the server did not start:\n{self.log.read_text()}')
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+class Visit:
+    """A browser's page that keeps what it asked for and what it complained about.
+
+    Attributes:
+        page: Playwright's.
+        requests: addresses that were asked for.
+        errors: of the console, and uncaught ones.
+    """
+
+    def __init__(self, page):
+        self.page, self.requests, self.errors = page, [], []
+        page.on('request', lambda request: self.requests.append(request.url))
+        page.on('console', lambda line: self.errors.append(line.text) if line.type == 'error' else None)
+        page.on('pageerror', lambda error: self.errors.append(str(error)))
+
+    def upload(self, path: Path) -> str:
+        """Gives the page a file, in the place of the one before; the message that follows."""
+        if self.page.locator('#upload input[type=file]').count() == 0:
+            self.page.locator('#upload').get_by_label('Clear').click()
+            self.page.wait_for_function("!document.querySelector('#message p')")
+        self.page.set_input_files('#upload input[type=file]', path)
+        return self.said()
+
+    def said(self) -> str:
+        """The message, as soon as there is one."""
+        self.page.wait_for_selector('#message p')
+        return self.page.locator('#message p').inner_text()
+
+    def strangers(self) -> set[str]:
+        """Hosts beside this machine that were asked for anything."""
+        hosts = {urlsplit(url).hostname for url in self.requests if urlsplit(url).scheme not in ('data', 'blob')}
+        return hosts - {'127.0.0.1', 'localhost'}
