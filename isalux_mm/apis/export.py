@@ -23,7 +23,9 @@ from isalux_mm.apis.model_zoo import DEFAULT_MODEL, packaged_models
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.picture_file import whole_file
 from isalux_mm.functional.tone import with_soft_highlights
+from isalux_mm.models.blocks import UpsampleFuse
 from isalux_mm.models.experts import MoEFFN
+from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.lora import LoRAProjection
 
@@ -60,6 +62,38 @@ class ExportReport:
     shapes: tuple[tuple[int, int, int], ...]
     worst: float | None
     limit: float
+
+
+class AllExpertsFFN(nn.Module):
+    """A `MoEFFN` with every expert computed, side by side as one; those that an image did not choose weigh zero.
+
+    Args:
+        ffn: its gate is used, its experts are read.
+    """
+
+    def __init__(self, ffn: MoEFFN):
+        super().__init__()
+        self.gate, self.experts = ffn.gate, ffn.experts
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
+        """Features (B, C, H, W) in and out, and the routing of the batch."""
+        routing = self.gate(x)
+        weights = torch.zeros_like(routing.probabilities).scatter(1, routing.indices, routing.weights).to(x.dtype)
+        return self.experts[0].fused_forward(self.experts, x, weights), routing
+
+
+class UncutUpsampleFuse(UpsampleFuse):
+    """`UpsampleFuse` that crops by index: what it gives is a tensor of its own, whatever the size is.
+
+    A slice is one only at some sizes, and the tracer would take the example's case for all.
+    """
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """As of `UpsampleFuse`."""
+        x = self.up(x)
+        for axis in (2, 3):
+            x = x.index_select(axis, torch.arange(skip.shape[axis], device=x.device))
+        return self.fuse(torch.cat([x, skip], dim=1))
 
 
 class ExportableEnhancer(nn.Module):
@@ -107,11 +141,16 @@ class ExportableEnhancer(nn.Module):
 def exportable(network: nn.Module) -> nn.Module:
     """A copy of a network for inference alone, LoRA folded, all experts computed, in float32 on the CPU."""
     network = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
-    for module in network.modules():
+    for name, module in list(network.named_modules()):
         if isinstance(module, LoRAProjection):
             module.merge()
+        elif isinstance(module, UpsampleFuse):
+            module.__class__ = UncutUpsampleFuse
         elif isinstance(module, MoEFFN):
-            module.dispatch = 'dense'
+            if module.dispatch in ('fused', 'batched'):  # experts of one kind
+                network.set_submodule(name, AllExpertsFFN(module))
+            else:
+                module.dispatch = 'dense'
     return network
 
 
@@ -238,10 +277,21 @@ def serialised(network: nn.Module, kind: str, *, outputs: Sequence[str], fixed_s
         file = io.BytesIO()
         torch.export.save(program, file, extra_files=notes)
         return file.getvalue()
+    return to_onnx(program, outputs, notes)
+
+
+def to_onnx(program: torch.export.ExportedProgram, outputs: Sequence[str], notes: dict[str, str]) -> bytes:
+    """A program as the content of an ONNX file."""
     import onnx
+    from onnx_ir.passes.common import CommonSubexpressionEliminationPass
+    from onnxscript.optimizer import fold_constants, remove_unused_nodes
     with quiet_exporter():
+        # of the exporter's own passes the cheap ones, which do nearly all; its pattern rewriting takes minutes
         exported = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=list(outputs),
-                                     opset_version=OPSET, verbose=False)
+                                     opset_version=OPSET, verbose=False, optimize=False)
+        fold_constants(exported.model)
+        CommonSubexpressionEliminationPass()(exported.model)
+        remove_unused_nodes(exported.model)
     shape = exported.model.graph.inputs[0].shape
     exported.rename_axes({str(axis): name for axis, name in zip(shape, AXES) if not isinstance(axis, int)})
     exported.model.metadata_props.update(notes)

@@ -1,6 +1,17 @@
-"""Resizing arrays so that the mean brightness stays."""
+"""Resizing arrays so that the mean brightness stays, and sizes that are reduced in proportion."""
 import cv2
 import numpy as np
+import torch
+
+
+def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """Size with the shorter side brought down to `short_side`, in proportion, rounded half up; a smaller one stays.
+
+    In whole numbers without a branch, so that one traced graph serves all sizes.
+    """
+    shorter = torch.sym_min(height, width)
+    target = torch.sym_min(shorter, short_side)
+    return tuple((2 * side * target + shorter) // (2 * shorter) for side in (height, width))
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -47,7 +47,7 @@ class Tile(NamedTuple):
 
     def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
         """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
-        whole = tuple(-(-side // 2**k) for side in self.size)
+        whole = tuple((side + 2**k - 1) // 2**k for side in self.size)  # no negative number: ONNX divides towards zero
         top, left = self.top // 2**k, self.left // 2**k
         return whole, Window(top, top + size[0], left, left + size[1])
 

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_image
+from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.models.enhancer import run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
@@ -121,12 +122,12 @@ class ISALuxNeck(BaseModule):
         return enhanced.clamp(0, 1) if self.clamp_output else enhanced
 
     def _reduced(self, image: Tensor) -> Tensor:
-        h, w = image.shape[-2:]
-        if self.work_short_side is None or min(h, w) <= self.work_short_side:
+        if self.work_short_side is None:
             return image
-        scale = self.work_short_side / min(h, w)
-        return F.interpolate(image, size=(max(round(h * scale), 1), max(round(w * scale), 1)), mode='bilinear',
-                             align_corners=False, antialias=True)
+        size = reduced_size(*image.shape[-2:], self.work_short_side)
+        if size == tuple(image.shape[-2:]) and not torch.compiler.is_compiling():
+            return image
+        return F.interpolate(image, size=size, mode='bilinear', align_corners=False, antialias=True)
 
     def _run(self, image: Tensor) -> Tensor:
         """Runs the network; keeps its routing where there is one to be balanced."""

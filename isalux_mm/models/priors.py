@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from isalux_mm.functional import illumination
+from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
 from isalux_mm.registry import MODELS
 
@@ -122,10 +123,9 @@ class SegmentationPrior(FrozenModule):
         Raises:
             ValueError: if the network's output has another number of channels than `num_classes`.
         """
-        h, w = image.shape[-2:]
-        scale = self.short_side / min(h, w)
-        if scale < 1:
-            size = (max(round(h * scale), 1), max(round(w * scale), 1))
+        size = reduced_size(*image.shape[-2:], self.short_side)
+        # in a traced graph always: at the same size it changes nothing
+        if torch.compiler.is_compiling() or size != tuple(image.shape[-2:]):
             image = F.interpolate(image, size=size, mode='bilinear', antialias=True)
         logits = self.logits((image - self.mean) / self.std)
         if logits.shape[1] != self.out_channels:
