@@ -1,5 +1,5 @@
 """Reads priors, enrichment weights and routing off a network while it enhances one picture."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -47,7 +47,8 @@ def explain(network: nn.Module, image: Tensor) -> Explanation:
         blocks=tuple(blocks), enrichment=enrichment_of(blocks.values()),
         probabilities=[_of(routings[name], 'probabilities') for name in blocks],
         chosen=[_of(routings[name], 'indices') for name in blocks],
-        weights=[_of(routings[name], 'weights') for name in blocks])
+        weights=[_of(routings[name], 'weights') for name in blocks],
+        experts=expert_names(blocks.values()))
 
 
 def blocks_of(network: ISALux) -> dict[str, TransformerBlock]:
@@ -68,6 +69,12 @@ def enrichment_of(blocks: Sequence[TransformerBlock]) -> dict[str, list[float]]:
         return {}
     return {stream: [attention.scales[stream].item() for attention in attentions]
             for stream in attentions[0].scales}
+
+
+def expert_names(blocks: Iterable[TransformerBlock]) -> tuple[str, ...]:
+    """Class names of the experts by number; empty without a mixture, or where blocks mix other kinds."""
+    found = {tuple(type(e).__name__ for e in block.ffn.experts) for block in blocks if hasattr(block.ffn, 'experts')}
+    return found.pop() if len(found) == 1 else ()
 
 
 def class_names(prior: nn.Module, number: int) -> Sequence[str]:

@@ -29,6 +29,7 @@ class Explanation:
         probabilities: of the experts in each block with a mixture, by block; `None` for a block without one.
         chosen: indices of the chosen experts, likewise.
         weights: what multiplies them, likewise.
+        experts: class names of the experts by number, where every mixture has the same; empty otherwise.
     """
     illumination: np.ndarray | None
     semantics: np.ndarray | None
@@ -38,6 +39,7 @@ class Explanation:
     probabilities: Sequence[np.ndarray | None]
     chosen: Sequence[np.ndarray | None]
     weights: Sequence[np.ndarray | None]
+    experts: Sequence[str] = ()
 
 
 def draw_explanation(image: np.ndarray, output: np.ndarray, explanation: Explanation) -> np.ndarray:
@@ -134,7 +136,8 @@ def _draw_experts(axes: Axes, explanation: Explanation) -> None:
                 axes.add_patch(_frame(column, row))
     axes.set_title('experts: probability in each block; framed and bold: chosen, x its weight', fontsize=10)
     axes.set_xticks(range(len(explanation.blocks)), explanation.blocks, fontsize=7, rotation=30, ha='right')
-    axes.set_yticks(range(number), [f'expert {k}' for k in range(number)], fontsize=7)
+    kinds = [f', {kind}' for kind in explanation.experts] or [''] * number
+    axes.set_yticks(range(number), [f'expert {k}{kind}' for k, kind in enumerate(kinds)], fontsize=7)
 
 
 def _frame(column: int, row: int) -> Rectangle:

@@ -1,4 +1,6 @@
 """The picture of priors, enrichment weights and experts."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -89,3 +91,16 @@ def test_other_networks_show_input_and_output(picture):
 def test_one_picture_at_a_time(picture):
     with pytest.raises(ValueError, match='axes'):
         explain(build(**NO_SEMANTICS), picture.repeat(2, 1, 1, 1))
+
+
+def test_experts_have_the_names_of_their_kinds(picture):
+    kinds = ['ConvExpert', 'DepthwiseExpert', 'GatedDconvExpert']
+    network = build(**NO_SEMANTICS, ffn=dict(type='MoEFFN', num_experts=3, experts=[dict(type=k) for k in kinds]))
+    found = explain(network, picture)
+    assert list(found.experts) == kinds
+    image = (picture[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    named, nameless = (draw_explanation(image, image, e) for e in (found, replace(found, experts=())))
+    assert named.shape == nameless.shape and (named != nameless).any()
+    network.bottleneck[0].ffn.experts = network.bottleneck[0].ffn.experts[::-1]
+    assert explain(network, picture).experts == ()
+    assert explain(build(**NO_SEMANTICS, ffn=dict(type='DenseFFN')), picture).experts == ()
