@@ -80,10 +80,11 @@ class Visit:
         page: Playwright's.
         requests: addresses that were asked for.
         errors: of the console, and uncaught ones.
+        expected: ends of those that do not count.
     """
 
     def __init__(self, page):
-        self.page, self.requests, self.errors = page, [], []
+        self.page, self.requests, self.errors, self.expected = page, [], [], ()
         page.on('request', lambda request: self.requests.append(request.url))
         page.on('console', lambda line: self.errors.append(line.text) if line.type == 'error' else None)
         page.on('pageerror', lambda error: self.errors.append(str(error)))
@@ -100,6 +101,10 @@ class Visit:
         """The message, as soon as there is one."""
         self.page.wait_for_selector('#message p')
         return self.page.locator('#message p').inner_text()
+
+    def complaints(self) -> list[str]:
+        """Errors that were not expected."""
+        return [error for error in self.errors if not error.endswith(tuple(self.expected))]
 
     def strangers(self) -> set[str]:
         """Hosts beside this machine that were asked for anything."""
