@@ -13,7 +13,12 @@ HUE = 0.25  # ours: how much of a highlight's hue is kept
 EPS = 1e-6
 
 
-def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE) -> Tensor:
+def white_level(enhanced: Tensor) -> Tensor:
+    """The largest value of every image, at least 1, (B, 1, 1, 1): what `with_soft_highlights` brings to white."""
+    return enhanced.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1)
+
+
+def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE, white: Tensor | None = None) -> Tensor:
     """Brings what exceeds white back into [0, 1] without clipping: order kept, values up to the knee kept.
 
     The brightest channel m of a pixel becomes f(m). Above the knee f is Reinhard et al.'s curve with a white point
@@ -28,6 +33,7 @@ def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE)
         enhanced: (B, 3, H, W), RGB, unclamped.
         image: the input, same shape, in [0, 1].
         knee: in [0, 1).
+        white: value that becomes white, (B, 1, 1, 1), at least 1; by default `white_level`. What exceeds it is cut off.
 
     Returns:
         Same shape, in [0, 1].
@@ -39,7 +45,7 @@ def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE)
     if not 0 <= knee < 1:
         raise ValueError(f'knee must be in [0, 1), got {knee}')
     brightest = enhanced.amax(dim=1, keepdim=True)
-    white = (brightest.amax(dim=(2, 3), keepdim=True).clamp_min(1) - knee) / (1 - knee)
+    white = ((white_level(enhanced) if white is None else white) - knee) / (1 - knee)
 
     def curve(x: Tensor) -> Tensor:
         t = (x - knee).clamp_min(0) / (1 - knee)

@@ -1,4 +1,4 @@
-"""Statistics over a whole image that its tiles share: attention's Gram matrices and the gates' pooled features.
+"""Statistics over a whole image that its tiles, or the frames of a video, share: Gram matrices and pooled features.
 
 Ours. A network normally takes them from the features before it. Tiles of one image must agree on them, or each would be
 enhanced in its own way, often by other experts, and their borders would show.
@@ -15,6 +15,10 @@ class SharedStatistics:
     def __init__(self):
         self.known: dict[str, Tensor] = {}
 
+    def exchange(self, name: str, own: Tensor) -> Tensor:
+        """What the layer of that name is to use in place of its own statistic."""
+        return self.known.setdefault(name, own)
+
 
 class StatisticsLayer(nn.Module):
     """A layer that decides by a statistic of the whole image; `statistics` and `shared_name` are set by `sharing`."""
@@ -23,7 +27,7 @@ class StatisticsLayer(nn.Module):
 
     def shared(self, statistic: Tensor) -> Tensor:
         """What is to be used in place of the layer's own statistic, a mean over the pixels."""
-        return statistic if self.statistics is None else self.statistics.known.setdefault(self.shared_name, statistic)
+        return statistic if self.statistics is None else self.statistics.exchange(self.shared_name, statistic)
 
 
 @contextmanager
