@@ -12,16 +12,16 @@ import sys
 from collections.abc import Sequence
 
 import isalux_mm
-from isalux_mm.cli import compare, enhance, explain, export, models, serve
+from isalux_mm.cli import compare, enhance, explain, export, models, serve, video
 
-COMMANDS = (enhance, compare, explain, export, models, serve)
+COMMANDS = (enhance, video, compare, explain, export, models, serve)
 WRONG_USE, INTERRUPTED = 2, 130
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command; `args.run` is the chosen sub-command's."""
     parser = argparse.ArgumentParser(
-        prog='isalux', description='Low-light enhancement of photographs.',
+        prog='isalux', description='Low-light enhancement of photographs and videos.',
         epilog='`isalux COMMAND --help` shows the options of a command.')
     parser.add_argument('--version', action='version', version=f'isalux-mm {isalux_mm.__version__}')
     subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)

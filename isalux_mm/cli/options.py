@@ -9,16 +9,17 @@ if TYPE_CHECKING:
 SOME_FAILED = 1
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --weights, --device, --dtype, --tile, --quiet."""
+def add_model_options(parser: argparse.ArgumentParser, *, tiles: bool = True) -> None:
+    """--model, --weights, --device, --dtype, --quiet and, where pictures may be large, --tile."""
     group = parser.add_argument_group('model')
     group.add_argument('--model', metavar='NAME|CONFIG', help='packaged model (see `isalux models`) or config file')
     group.add_argument('--weights', metavar='FILE', help='checkpoint, for a config file')
     group.add_argument('--device', help="'cpu', 'cuda:0'; the accelerator where there is one by default")
     group.add_argument('--dtype', default='float32', choices=('float32', 'float16', 'bfloat16'),
                        help='number format the network computes in (%(default)s)')
-    group.add_argument('--tile', type=tile_size, default=None, metavar='PIXELS|auto',
-                       help='side of the tiles of large pictures; 0 never tiles (auto)')
+    if tiles:
+        group.add_argument('--tile', type=tile_size, default=None, metavar='PIXELS|auto',
+                           help='side of the tiles of large pictures; 0 never tiles (auto)')
     group.add_argument('--quiet', action='store_true', help='no progress bar')
 
 

@@ -1,0 +1,51 @@
+"""`isalux video`: a video, a camera or a stream in, an enhanced video out, without flicker."""
+import argparse
+import sys
+
+from isalux_mm.cli.options import add_model_options, add_tone_options, tone_of
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the parser of the sub-command."""
+    parser = subparsers.add_parser(
+        'video', help='enhance a video, a camera, a stream', description='Enhances a video frame by frame, in constant '
+        'memory. Sound and subtitles are copied; time stamps, bit depth, colour range and matrix are kept. What the '
+        'network decides by the whole picture is smoothed over time, so that nothing flickers; a cut starts anew.')
+    parser.add_argument('source', metavar='SOURCE', help='file, address (rtsp://...), or device with --source-format')
+    parser.add_argument('out', metavar='OUT', help='file to be written; its suffix names the container')
+    parser.add_argument('--smoothing', type=float, default=0.5, metavar='SECONDS',
+                        help='time over which is smoothed; 0 enhances every frame by itself (%(default)s)')
+    parser.add_argument('--codec', help='encoder of the picture (libx264; in .webm libvpx-vp9)')
+    parser.add_argument('--crf', type=int, help="the encoder's quality, lower is better (hardly visible losses)")
+    parser.add_argument('--max-frames', type=int, metavar='N', help='stop after so many frames')
+    parser.add_argument('--source-format', metavar='NAME', help="of a device: 'v4l2', 'dshow', 'avfoundation'")
+    parser.add_argument('--source-option', action='append', default=[], type=key_and_value, metavar='KEY=VALUE',
+                        help="of the device or stream, say 'video_size=1280x720'; may be repeated")
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT where it is there')
+    add_tone_options(parser)
+    add_model_options(parser, tiles=False)
+
+
+def key_and_value(text: str) -> tuple[str, str]:
+    """('a', 'b') of 'a=b'."""
+    key, separator, value = text.partition('=')
+    if not key or not separator:
+        raise argparse.ArgumentTypeError(f'must be KEY=VALUE, got {text!r}')
+    return key, value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Enhances; says what was done."""
+    from isalux_mm.apis.model_zoo import DEFAULT_MODEL
+    from isalux_mm.apis.video import VideoEnhancer
+    try:
+        enhancer = VideoEnhancer(
+            args.model or DEFAULT_MODEL, args.weights, device=args.device, dtype=args.dtype,
+            time_constant=args.smoothing, show_progress=sys.stderr.isatty() and not args.quiet)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
+    report = enhancer(
+        args.source, args.out, codec=args.codec, crf=args.crf, source_format=args.source_format,
+        source_options=dict(args.source_option), max_frames=args.max_frames, overwrite=args.overwrite, **tone_of(args))
+    print(report.summary())
+    return 0
