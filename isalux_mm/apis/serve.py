@@ -31,7 +31,6 @@ MAX_MB = 100  # ours
 QUEUE_SIZE = 8  # ours: pictures that wait
 PREVIEW_PIXELS = 2_000_000  # ours: of a picture on the page; the download is never reduced
 PREVIEW, RESULT = 'preview.jpg', '_enhanced'
-TILES = {'automatic': None, 'never': 0, '256 pixels': 256, '512 pixels': 512, '768 pixels': 768, '1024 pixels': 1024}
 FOLDER_VARIABLE = 'GRADIO_TEMP_DIR'
 HOST, PORT = '127.0.0.1', 7860  # Gradio's own
 MISSING = "the page needs Gradio 6: pip install 'isalux-mm[serve]'"
@@ -145,10 +144,12 @@ class Workbench:
         """
         if self.overlay is None:
             raise RefusedError('The page was started without a detector.')
+        if not (shown.before.is_file() and shown.after.is_file()):
+            raise RefusedError('The result is no longer here: enhance the picture again.')
         paths, numbers = [], []
         for source in (shown.before, shown.after):
             with self.lock:
-                drawn, number = self.overlay(self._read(source).samples())
+                drawn, number = self.overlay(replace(self._read(source), grey=False).samples())
             paths.append(source.with_name(f'boxes_{source.stem}.png'))
             write_image(paths[-1], drawn / np.float32(255))
             numbers.append(number)
@@ -178,7 +179,9 @@ def check_upload(path: Path, limits: Limits) -> None:
     """
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise RefusedError(f'{path.name} is no picture that the page takes: {", ".join(IMAGE_SUFFIXES)}.')
-    if path.is_file() and path.stat().st_size > limits.max_mb * 2**20:
+    if not path.is_file():
+        raise RefusedError(f'{path.name} is no longer here: upload it again.')
+    if path.stat().st_size > limits.max_mb * 2**20:
         raise RefusedError(f'{path.name} has {path.stat().st_size / 2**20:.1f} MiB; up to {limits.max_mb} are taken.')
     try:
         height, width = header_size(path)

@@ -2,7 +2,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from isalux_mm.apis.serve import TILES, RefusedError, Shown, Workbench, import_gradio, megapixels, message
+from isalux_mm.apis.serve import RefusedError, Shown, Workbench, import_gradio, megapixels, message
 from isalux_mm.functional.image_io import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 KEEP_SECONDS = 3600  # ours: after which a picture of an open page is removed
 CLEAN_SECONDS = 600  # ours: from one look for such pictures to the next
+TILES = (None, 0, 256, 512, 768, 1024)  # ours: sides of tiles to choose from, beside the command's
 TITLE = 'ISALux: light into dark photographs'
 FONT = ('system-ui', 'sans-serif')  # of the reader's system: nothing is fetched
 ONE_AT_A_TIME = dict(concurrency_limit=1, concurrency_id='network', api_visibility='private')
@@ -116,6 +117,7 @@ def launch_options(workbench: Workbench) -> dict:
     gr = import_gradio()
     theme = gr.themes.Default(primary_hue='orange', font=FONT, font_mono=('monospace', )).set(
         button_primary_background_fill='*primary_700', button_primary_background_fill_hover='*primary_800',
+        button_primary_background_fill_dark='*primary_700', button_primary_background_fill_hover_dark='*primary_800',
         block_info_text_color='*neutral_600', block_title_text_color='*neutral_700')  # contrast of 4.5 and more
     return dict(
         theme=theme, css=CSS, head=KEYBOARD,
@@ -123,14 +125,24 @@ def launch_options(workbench: Workbench) -> dict:
         run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False)
 
 
+def tile_name(tile: int | None) -> str:
+    """What the page calls a side of tiles."""
+    return {None: 'automatic', 0: 'never'}.get(tile, f'{tile} pixels')
+
+
+def tile_size(name: str) -> int | None:
+    """The inverse of `tile_name`."""
+    return {'automatic': None, 'never': 0}[name] if name in ('automatic', 'never') else int(name.split()[0])
+
+
 def _controls(gr, workbench: Workbench) -> tuple:
     limits = workbench.limits
-    upload = gr.File(label=f'Picture: up to {megapixels(limits.max_pixels)}, {limits.max_mb} MiB', height=180,
+    upload = gr.File(label=f'Picture, up to {megapixels(limits.max_pixels)}', height=180,
                      file_types=list(IMAGE_SUFFIXES), elem_id='upload')
     strength = gr.Slider(0, 1, value=1, step=0.05, label='Strength', info='0: the input, 1: the full result',
                          elem_id='strength')
-    names = {value: name for name, value in TILES.items()}
-    tile = gr.Dropdown(list(TILES), value=names.get(workbench.inferencer.tile, 'automatic'), label='Tiles',
+    tiles = list(dict.fromkeys([*map(tile_name, TILES), tile_name(workbench.inferencer.tile)]))
+    tile = gr.Dropdown(tiles, value=tile_name(workbench.inferencer.tile), label='Tiles',
                        info='how a large picture is worked on', elem_id='tile')
     start = gr.Button('Enhance', variant='primary', elem_id='enhance')
     download = gr.DownloadButton('Download the result', interactive=False, elem_id='download')
@@ -158,7 +170,7 @@ def _enhance(gr, workbench: Workbench, stale: int) -> Callable:
 
     def enhance(path: str | None, strength: float, tile: str) -> tuple:
         try:
-            done = workbench.enhance(path, strength, TILES[tile])
+            done = workbench.enhance(path, strength, tile_size(tile))
         except RefusedError as error:
             return None, gr.update(value=None, interactive=False), message(str(error), problem=True), None, \
                 *[None] * stale

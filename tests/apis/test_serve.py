@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 from isalux_mm import cli
 from isalux_mm.apis import EnhanceInferencer, serve
 from isalux_mm.apis.serve import Limits, RefusedError, Workbench, check_upload, message
+from isalux_mm.apis.serve_page import build_page, launch_options, tile_name, tile_size
 from isalux_mm.functional.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
 
@@ -102,16 +103,17 @@ def test_an_explanation_is_drawn(bench, tmp_path):
     assert drawing.shape[0] > 200 and drawing.std() > 0.05
 
 
-def test_boxes_on_both_previews(tiny, tmp_path):
+@pytest.mark.parametrize('samples', [DARK, DARK[..., 0]], ids=['colour', 'grey'])
+def test_boxes_on_both_previews(samples, tiny, tmp_path):
     def overlay(image):
         drawn = image.copy()
         drawn[:5, :5] = (255, 0, 0)
         return drawn, round(image.mean())
 
     bench = Workbench(tiny, tmp_path, overlay=overlay)
-    shown = bench.enhance(save(tmp_path / 'a.png'))
+    shown = bench.enhance(save(tmp_path / 'a.png', samples))
     before, after, note = bench.detect(shown)
-    means = [round(read_picture(path).samples().mean()) for path in (shown.before, shown.after)]
+    means = [round(255 * float(read_picture(path).image.mean())) for path in (shown.before, shown.after)]
     assert note == f'Objects found: {means[0]} before, {means[1]} after.' and means[0] != means[1]
     for path in (before, after):
         assert (read_picture(path).samples()[:5, :5] == (255, 0, 0)).all()
@@ -176,6 +178,22 @@ def test_a_cut_off_picture_is_refused_by_all(bench, tmp_path):
         assert str(tmp_path) not in str(caught.value)
     with pytest.raises(RefusedError, match='Choose a picture first'):
         bench.enhance(None)
+
+
+def test_what_has_been_removed_is_said(tiny, tmp_path):
+    bench, path = Workbench(tiny, tmp_path, overlay=lambda image: (image, 0)), save(tmp_path / 'a.png')
+    shown = bench.enhance(path)
+    path.unlink()
+    shown.before.unlink()
+    with pytest.raises(RefusedError, match='a.png is no longer here: upload it again'):
+        bench.enhance(path)
+    with pytest.raises(RefusedError, match='no longer here: enhance the picture again'):
+        bench.detect(shown)
+
+
+@pytest.mark.parametrize('tile', [None, 0, 256, 640])
+def test_names_of_tiles_lead_back(tile):
+    assert tile_size(tile_name(tile)) == tile
 
 
 def test_messages_show_names_as_text():
@@ -341,7 +359,6 @@ def test_ctrl_c_ends_it_and_removes_all_files(server):
 
 
 def test_a_full_queue_is_said_and_nobody_else_is_called(chromium, tiny, tmp_path, monkeypatch):
-    from isalux_mm.apis.serve_page import build_page, launch_options
     called, started, gate, connect = set(), threading.Event(), threading.Event(), socket.socket.connect
     monkeypatch.setattr(socket.socket, 'connect', lambda self, to: (called.add(to), connect(self, to))[1])
     monkeypatch.setenv(serve.FOLDER_VARIABLE, str(tmp_path))
