@@ -10,6 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import mmengine.registry
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -29,9 +30,10 @@ FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r'`([^`\n]+(?:\n[^`\n]+)?)`')
 LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
 NAMED = re.compile(r'# (\S+\.py)\n')
-OURS = [value for value in vars(registries).values() if isinstance(value, registries.Registry)]
+REGISTRIES = [value for place in (registries, mmengine.registry) for value in vars(place).values()
+              if isinstance(value, mmengine.registry.Registry)]
+MINE, SCRIPT = 'my', 'tutorial'  # modules of the tutorials: their package, and what runs as a script
 FLAGS = ('_delete_', '_scope_', 'type')
-WIDTH, HEIGHT = 53, 37
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -101,10 +103,11 @@ def commands(text: str) -> list[list[str]]:
 
 
 def shown_commands(page: Path) -> list[list[str]]:
-    """Command lines of a page's shell blocks, and those in the running text that have arguments."""
-    short = [text for text in inline(page) if re.match(r'(\w+=\S* )?(isalux|python) \S', text)]
-    found = [words for text in (*blocks(page, 'bash'), *short) for words in commands(text)]
-    return [['isalux', 'enhance', *words[2:]] if words[1:2] == ['COMMAND'] else words for words in found]
+    """Command lines of a page: those of shell blocks, and those in the running text, where a bare name asks for help."""
+    found = [words for text in blocks(page, 'bash') for words in commands(text)]
+    for text in inline(page):
+        found += [[*words, '--help'] if len(words) == 2 else words for words in commands(text)]
+    return [['isalux', 'enhance', *words[2:]] if words[1] == 'COMMAND' else words for words in found]
 
 
 def parse(words: list[str], monkeypatch) -> None:
@@ -191,8 +194,8 @@ def typed_calls(source: str) -> list[tuple[str, list[str]]]:
 
 
 def wrong_options(name: str, options: list[str]) -> list[str]:
-    """Options that a class of ours has not; a name that ends in '.', if nobody has the class."""
-    for registry in OURS:
+    """Options that a class has not; a name that ends in '.', if nobody has the class."""
+    for registry in REGISTRIES:
         found = registry.get(name)
         if found is not None:
             parameters = inspect.signature(found).parameters.values()
@@ -209,12 +212,11 @@ def workplace(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    known = {registry: dict(registry.module_dict) for registry in OURS}
     yield tmp_path
-    for registry, modules in known.items():
-        registry.module_dict.clear()
-        registry.module_dict.update(modules)
-    for name in [name for name in sys.modules if name.partition('.')[0] == 'my']:
+    for registry in REGISTRIES:
+        for name in [n for n, c in registry.module_dict.items() if c.__module__.partition('.')[0] in (MINE, SCRIPT)]:
+            del registry.module_dict[name]
+    for name in [name for name in sys.modules if name.partition('.')[0] == MINE]:
         del sys.modules[name]
 
 
@@ -268,20 +270,22 @@ def test_configs_are_read_and_their_models_built(text, workplace):
             METRICS.build(metric)
 
 
-def write_pictures(folder: Path, number: int, brightness: float = 1.0) -> None:
+def write_pictures(folder: Path, brightness: float = 1.0, size: tuple[int, int] = (37, 53)) -> None:
+    """Four pictures of coloured tiles."""
     rng = np.random.default_rng(0)
-    for k in range(number):
-        picture = np.kron(rng.uniform(0.2, 0.9, (HEIGHT // 4, WIDTH // 4, 3)), np.ones((4, 4, 1)))
-        write_image(folder / f'{k}.png', (picture * brightness).astype(np.float32))
+    for k in range(4):
+        tiles = rng.uniform(0.2, 0.9, (size[0] // 4 + 1, size[1] // 4 + 1, 3)) * brightness
+        picture = np.kron(tiles, np.ones((4, 4, 1)))[:size[0], :size[1]]
+        write_image(folder / f'{k}.png', picture.astype(np.float32))
 
 
 def write_data(folder: Path) -> None:
     """The folders that the tutorials speak of."""
     for part in ('pairs/train', 'pairs/val', 'mine/our485', 'mine/eval15', 'demo/our485', 'demo/eval15'):
-        write_pictures(folder / 'data' / part / 'low', 4, 0.1)
-        write_pictures(folder / 'data' / part / ('gt' if 'pairs' in part else 'high'), 4)
-    for part in ('train', 'val'):
-        write_pictures(folder / 'data/dark' / part, 4, 0.1)
+        write_pictures(folder / 'data' / part / 'low', 0.1)
+        write_pictures(folder / 'data' / part / ('gt' if 'pairs' in part else 'high'))
+    write_pictures(folder / 'data/dark/train', 0.1)
+    write_pictures(folder / 'data/dark/val', 0.1, (97, 193))  # NIQE wants two blocks of 96 pixels
 
 
 @pytest.mark.parametrize('page', TUTORIALS, ids=lambda p: p.stem)
@@ -291,7 +295,7 @@ def test_scripts_of_the_tutorials_run_and_print_what_is_shown(page, workplace, c
     scripts = [text for text in blocks(page, 'python') if '_base_' not in text and 'my/' not in text.splitlines()[0]]
     assert scripts
     for text in scripts:
-        exec(compile(text, page.name, 'exec'), {'__name__': 'tutorial'})
+        exec(compile(text, page.name, 'exec'), {'__name__': SCRIPT})
     out = capsys.readouterr().out
     if page.stem == 'own_data':
         assert 'train 4 pairs, first: data/pairs/train/low/0.png' in out and Path('check.png').is_file()
@@ -306,7 +310,7 @@ def test_configs_of_the_tutorials_train(name, workplace):
     write_data(workplace)
     cfg = Config.fromfile(f'my/{name}.py')
     cfg.merge_from_dict({
-        'model.network.embed_dims': (4, 8), 'model.network.depths': (1, 1), 'model.network.num_heads': (1, 1),
+        'model.network.embed_dims': (8, 16), 'model.network.depths': (1, 1), 'model.network.num_heads': (1, 1),
         'model.init_cfg': None, 'train_cfg': dict(max_iters=1, val_interval=1), 'work_dir': 'work_dirs',
         'train_dataloader': dict(batch_size=1, num_workers=0, persistent_workers=False), 'log_level': 'ERROR',
         'val_dataloader': dict(num_workers=0, persistent_workers=False), 'default_hooks.checkpoint.save_best': None})
