@@ -19,7 +19,8 @@ from torch import Tensor
 from isalux_mm.apis.inferencer import HIGHLIGHTS, EnhanceInferencer
 from isalux_mm.apis.model_zoo import DEFAULT_MODEL
 from isalux_mm.functional.checks import check_choice, check_range
-from isalux_mm.functional.tone import blended, mean_luma_exponent, white_level, with_soft_highlights
+from isalux_mm.functional.illumination import luma
+from isalux_mm.functional.tone import blended, white_level, with_mean_luma, with_soft_highlights
 from isalux_mm.models.temporal import TIME_CONSTANT, TemporalEnhancer
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ class VideoReport:
 class VideoEnhancer:
     """Enhances videos: `VideoEnhancer()('dark.mp4', 'bright.mp4')`.
 
-    Frames are decoded, enhanced and encoded one by one, so that memory does not grow with the length. Sound and subtitles
-    are copied as they are; time stamps, frame rate, bit depth, colour range, matrix and the pixels' shape are kept. A
-    rotation that players apply is applied to the pixels.
+    Frames are decoded, enhanced and encoded one by one, so that memory does not grow with the length. Sound and
+    subtitles are copied as they are; time stamps, frame rate, bit depth, colour range, matrix and the pixels' shape are
+    kept. A rotation that players apply is applied to the pixels.
 
     Args:
         model, weights, device, dtype: as of `EnhanceInferencer`.
@@ -94,8 +95,8 @@ class VideoEnhancer:
                  overwrite: bool = False) -> VideoReport:
         """Enhances one video.
 
-        The result appears under its name when it is complete. A live source (an address, or one with a format, such as a
-        camera) ends with `max_frames` or Ctrl-C, and what came until then is kept; of a file nothing is kept then.
+        The result appears under its name when it is complete. A live source (an address, or one with a format, such as
+        a camera) ends with `max_frames` or Ctrl-C, and what came until then is kept; of a file nothing is kept then.
 
         Args:
             source: file, address such as 'rtsp://...', or device such as '/dev/video0' with its format.
@@ -126,10 +127,9 @@ class VideoEnhancer:
         out.parent.mkdir(parents=True, exist_ok=True)
         tone = dict(strength=strength, reference_brightness=reference_brightness, highlights=highlights)
         try:
-            with opened(self.av, source, source_format, source_options) as reader:
-                with created(self.av, partial) as writer:
-                    job = Job(self.av, reader, writer, codec, options, report)
-                    self._run(job, tone, max_frames, live)
+            with (opened(self.av, source, source_format, source_options) as reader,
+                  created(self.av, partial) as writer):
+                self._run(Job(self.av, reader, writer, codec, options, report), tone, max_frames, live)
             os.replace(partial, out)
         finally:
             partial.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ class VideoEnhancer:
             task = bar.add_task('enhancing', total=total)
             try:
                 for frame, seconds in job.frames():
-                    job.write(self._enhance(temporal, frame, seconds, **tone))
+                    job.write(self.enhance_frame(temporal, frame, seconds, **tone))
                     job.report.frames += 1
                     bar.advance(task)
                     if job.report.frames == max_frames:
@@ -159,21 +159,36 @@ class VideoEnhancer:
             raise ValueError(f'source must hold a frame that can be decoded, got none of {job.report.broken} packets')
 
     @torch.inference_mode()
-    def _enhance(self, temporal: TemporalEnhancer, frame: np.ndarray, seconds: float, *, strength: float,
+    def enhance_frame(self, temporal: TemporalEnhancer, frame: np.ndarray, seconds: float, *, strength: float,
                  reference_brightness: float | None, highlights: str) -> np.ndarray:
-        """One frame (H, W, 3), RGB, integers of their full scale; the same out."""
+        """Enhances the next frame.
+
+        Args:
+            temporal: of this video.
+            frame: (H, W, 3), RGB, integers of their full scale.
+            seconds: since the frame before.
+            strength, reference_brightness, highlights: as of `__call__`.
+
+        Returns:
+            Same shape and type.
+        """
         scale = np.iinfo(frame.dtype).max
         low = torch.from_numpy(frame.astype(np.float32) / np.float32(scale)).permute(2, 0, 1)[None]
         low = low.to(self.inferencer.device)
         enhanced = temporal(low, seconds)
         if highlights == 'soft':
-            white = temporal.smoothed('white', lambda: white_level(enhanced))
-            enhanced = with_soft_highlights(enhanced, low, white=white)
-        enhanced = blended(low, enhanced.clamp(0, 1), strength)
+            enhanced = with_soft_highlights(enhanced, low, white=temporal.smoothed('white', white_level(enhanced)))
+        enhanced = blended(low, steady(temporal, enhanced.clamp(0, 1)), strength)
         if reference_brightness is not None:
-            enhanced = enhanced**temporal.smoothed(
-                'tone', lambda: enhanced.new_tensor(mean_luma_exponent(enhanced[0], reference_brightness)))
+            enhanced = with_mean_luma(enhanced, reference_brightness)
         return (enhanced[0].permute(1, 2, 0) * scale).round().cpu().numpy().astype(frame.dtype)
+
+
+def steady(temporal: TemporalEnhancer, enhanced: Tensor) -> Tensor:
+    """A result (1, 3, H, W) in [0, 1] whose mean luma follows its mean over time, by the power law of the tone."""
+    own = luma(enhanced).mean()
+    target = temporal.smoothed('luma', own)
+    return enhanced if target == own else with_mean_luma(enhanced, float(target))
 
 
 class Job:
@@ -242,7 +257,7 @@ class Job:
             return []
 
     def _mux_copy(self, packet: 'av.Packet') -> None:
-        if packet.dts is not None:  # an empty one marks the end
+        if packet.size:  # an empty one marks the end
             packet.stream = self.copies[packet.stream.index]
             self.writer.mux(packet)
 
@@ -280,7 +295,8 @@ class Job:
     def _start(self, height: int, width: int) -> None:
         source, target = self.source, self.target
         target.width, target.height = width, height
-        target.pix_fmt = pixel_format(self.av, target.codec_context.name, self.look.format, even=height % 2 == width % 2 == 0)
+        even = height % 2 == width % 2 == 0
+        target.pix_fmt = pixel_format(self.av, target.codec_context.name, self.look.format, even=even)
         target.codec_context.time_base = source.time_base
         target.codec_context.thread_type = 'AUTO'
         ratio = source.codec_context.sample_aspect_ratio or source.sample_aspect_ratio
@@ -381,7 +397,8 @@ def check_paths(source: str | Path, out: Path, *, live: bool, overwrite: bool) -
     """Raises before any work what would go wrong with source and target."""
     if not live:
         if not Path(source).is_file():
-            raise FileNotFoundError(f'source must be a video file, an address, or a device with its format, got {source}')
+            raise FileNotFoundError('source must be a video file, an address, or a device with its format, '
+                                    f'got {source}')
         if out.exists() and out.samefile(source):
             raise ValueError(f'out must be another file than the source, got {out}')
     if not out.suffix:
