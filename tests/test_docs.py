@@ -48,7 +48,8 @@ def inline(page: Path) -> list[str]:
 
 def each(language: str, pages: list[Path] = PAGES) -> list:
     """A parameter for every block of a language."""
-    return [pytest.param(text, id=f'{page.stem}-{k}') for page in pages for k, text in enumerate(blocks(page, language))]
+    return [pytest.param(text, id=f'{page.stem}-{k}') for page in pages
+            for k, text in enumerate(blocks(page, language))]
 
 
 # --- links
@@ -103,7 +104,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 def shown_commands(page: Path) -> list[list[str]]:
-    """Command lines of a page: those of shell blocks, and those in the running text, where a bare name asks for help."""
+    """Command lines of a page's shell blocks, and those in its running text, where a bare name asks for help."""
     found = [words for text in blocks(page, 'bash') for words in commands(text)]
     for text in inline(page):
         found += [[*words, '--help'] if len(words) == 2 else words for words in commands(text)]

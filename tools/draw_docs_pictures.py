@@ -1,9 +1,13 @@
-"""Makes the pictures of docs/photographs.md: `python tools/draw_docs_pictures.py`.
+"""Makes the pictures of docs/photographs.md, own_data.md and own_expert.md: `python tools/draw_docs_pictures.py`.
 
-From photographs in scikit-image's wheel: coffee (Rachel Michetti, CC0) and chelsea (Stefan van der Walt, CC0), darkened
-by the physical synthesis with a fixed seed.
+From photographs in scikit-image's wheel: coffee (Rachel Michetti, CC0), chelsea (Stefan van der Walt, CC0) and rocket
+(SpaceX, public domain), darkened by the physical synthesis with fixed seeds. The code and configs of the tutorials are taken from
+their pages; what they train takes some minutes on two cores.
 """
 import argparse
+import os
+import re
+import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -18,24 +22,26 @@ from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
 from isalux_mm.functional.image_io import read_image, write_image
 from isalux_mm.visualization.panels import side_by_side
 
+ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ('coffee', 'chelsea')
+PAIRED = ('chelsea.png', 'coffee.png', 'rocket.jpg')
 SEED = 0
 WIDTH = 1000  # pixels of the pictures in the docs
 STRENGTHS = (0.0, 0.5, 1.0)
 
 
-def darken(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A photograph of scikit-image and its dark version, (H, W, 3) in [0, 1].
+def darken(name: str, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
+    """A dark version of a photograph of scikit-image, and the photograph, (H, W, 3) in [0, 1].
 
     Raises:
         FileNotFoundError: if scikit-image or the photograph is missing.
     """
     spec = find_spec('skimage')
-    path = Path(spec.origin).parent / 'data' / f'{name}.png' if spec else Path(f'{name}.png')
+    path = Path(spec.origin).parent / 'data' / name if spec else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f'no photograph {path}: pip install scikit-image')
     photo = read_image(path)
-    low, reference = synthesize_pair(photo, DegradationRanges(), None, np.random.default_rng(SEED))[:2]
+    low, reference = synthesize_pair(photo, DegradationRanges(), None, np.random.default_rng(seed))[:2]
     return low, reference
 
 
@@ -48,26 +54,85 @@ def save_small(source: Path | np.ndarray, target: Path) -> None:
     print(target)
 
 
+def draw_photographs(work: Path, out: Path) -> None:
+    """Comparison, explanation and strengths with the packaged model."""
+    for photo in PHOTOS:
+        low, reference = darken(f'{photo}.png')
+        write_image(work / 'dark' / f'{photo}.png', low)
+        write_image(work / 'reference' / f'{photo}.png', reference)
+    compared = ['compare', work / 'dark', '--reference', work / 'reference', '--out', work / 'out', '--quiet']
+    explained = ['explain', work / 'dark/chelsea.png', '--out', work / 'out', '--quiet']
+    for command in (compared, explained):
+        if isalux([str(part) for part in command]):
+            raise RuntimeError(f'isalux {command[0]} failed')
+    save_small(work / 'out/coffee_compared.png', out / 'photographs_compare.jpg')
+    save_small(work / 'out/chelsea_explained.png', out / 'photographs_explain.jpg')
+    inferencer, dark = EnhanceInferencer(show_progress=False), work / 'dark/chelsea.png'
+    shown = {f'strength {s}': inferencer(dark, strength=s)['predictions'][0] for s in STRENGTHS}
+    shown['brightness 0.6'] = inferencer(dark, reference_brightness=0.6)['predictions'][0]
+    save_small(side_by_side(shown, max_side=320), out / 'photographs_strength.jpg')
+
+
+def write_blocks(page: str, work: Path) -> None:
+    """Writes the Python blocks of a page whose first line names their file."""
+    blocks = re.findall(r'^```python\n(# (\S+\.py)\n.*?)^```', (ROOT / 'docs' / page).read_text(encoding='utf-8'),
+                        re.MULTILINE | re.DOTALL)
+    for text, name in blocks:
+        path = work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def call(work: Path, *arguments: str) -> None:
+    """Runs Python in a folder from which the tutorials' modules can be imported.
+
+    Raises:
+        subprocess.CalledProcessError: if it fails.
+    """
+    subprocess.run([sys.executable, *arguments], cwd=work, env=dict(os.environ, PYTHONPATH='.'), check=True)
+
+
+def train(work: Path, config: str, iterations: int, logged: int) -> None:
+    """Trains on the demo's pairs for a while."""
+    call(work, 'tools/train.py', config, '--cfg-options', f'train_cfg.max_iters={iterations}',
+         'train_cfg.val_interval=20', 'default_hooks.checkpoint.interval=20', f'default_hooks.logger.interval={logged}',
+         'log_level=WARNING')
+
+
+def draw_tutorials(work: Path, out: Path) -> None:
+    """Pairs as the network sees them, training curves, and the explanation with experts of one's own."""
+    for name in ('configs', 'tools'):
+        (work / name).symlink_to(ROOT / name)
+    for page in ('own_data.md', 'own_expert.md'):
+        write_blocks(page, work)
+    for seed, name in enumerate(PAIRED):
+        low, reference = darken(name, seed)
+        for part in ('train', 'val'):
+            write_image(work / 'data/pairs' / part / 'low' / Path(name).with_suffix('.png'), low)
+            write_image(work / 'data/pairs' / part / 'gt' / Path(name).with_suffix('.png'), reference)
+    call(work, 'check.py')
+    save_small(work / 'check.png', out / 'own_data_check.jpg')
+    call(work, 'tools/dataset_converters/prepare_demo.py')
+    train(work, 'my/mixed.py', 40, 10)
+    call(work, '-m', 'isalux_mm', 'explain', 'data/demo/eval15/low/chelsea.png', '--model', 'my/mixed.py', '--weights',
+         'work_dirs/mixed/iter_40.pth')
+    save_small(work / 'explained/chelsea_explained.png', out / 'own_expert_explain.jpg')
+    train(work, 'configs/isalux_cpu.py', 80, 4)
+    call(work, 'tools/plot_training.py', 'work_dirs/isalux_cpu')
+    save_small(work / 'work_dirs/isalux_cpu/training.png', out / 'own_data_training.jpg')
+
+
+DRAWN = dict(photographs=draw_photographs, tutorials=draw_tutorials)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('docs/images'), help='folder of the pictures (%(default)s)')
+    parser.add_argument('--only', choices=DRAWN, help='pictures of these pages alone')
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        for photo in PHOTOS:
-            low, reference = darken(photo)
-            write_image(work / 'dark' / f'{photo}.png', low)
-            write_image(work / 'reference' / f'{photo}.png', reference)
-        compared = ['compare', work / 'dark', '--reference', work / 'reference', '--out', work / 'out', '--quiet']
-        explained = ['explain', work / 'dark/chelsea.png', '--out', work / 'out', '--quiet']
-        if any(isalux([str(part) for part in command]) for command in (compared, explained)):
-            return 1
-        save_small(work / 'out/coffee_compared.png', args.out / 'photographs_compare.jpg')
-        save_small(work / 'out/chelsea_explained.png', args.out / 'photographs_explain.jpg')
-        inferencer, dark = EnhanceInferencer(show_progress=False), work / 'dark/chelsea.png'
-        shown = {f'strength {s}': inferencer(dark, strength=s)['predictions'][0] for s in STRENGTHS}
-        shown['brightness 0.6'] = inferencer(dark, reference_brightness=0.6)['predictions'][0]
-        save_small(side_by_side(shown, max_side=320), args.out / 'photographs_strength.jpg')
+    for name in [args.only] if args.only else DRAWN:
+        with tempfile.TemporaryDirectory() as work:
+            DRAWN[name](Path(work), args.out)
     return 0
 
 
