@@ -206,6 +206,13 @@ def wrong_options(name: str, options: list[str]) -> list[str]:
     return [f'{name}.']
 
 
+def test_the_check_itself_sees_wrong_names_and_links():
+    calls = typed_calls("dict(type='MoEFFN', experts=dict(type='ConvExpert', expansoin=2.0), gate=dict(type='Gaet'))")
+    assert sorted(wrong for name, options in calls for wrong in wrong_options(name, options)) == [
+        'ConvExpert.expansoin', 'Gaet.']
+    assert 'a-segmentor-as-the-semantic-prior' in anchors(ROOT / 'docs/segmentation.md')
+
+
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder like a checkout, and the modules that the tutorials define there are forgotten afterwards."""
@@ -272,9 +279,9 @@ def test_configs_are_read_and_their_models_built(text, workplace):
 
 
 def write_pictures(folder: Path, brightness: float = 1.0, size: tuple[int, int] = (37, 53)) -> None:
-    """Four pictures of coloured tiles."""
+    """Three pictures of coloured tiles."""
     rng = np.random.default_rng(0)
-    for k in range(4):
+    for k in range(3):
         tiles = rng.uniform(0.2, 0.9, (size[0] // 4 + 1, size[1] // 4 + 1, 3)) * brightness
         picture = np.kron(tiles, np.ones((4, 4, 1)))[:size[0], :size[1]]
         write_image(folder / f'{k}.png', picture.astype(np.float32))
@@ -299,7 +306,7 @@ def test_scripts_of_the_tutorials_run_and_print_what_is_shown(page, workplace, c
         exec(compile(text, page.name, 'exec'), {'__name__': SCRIPT})
     out = capsys.readouterr().out
     if page.stem == 'own_data':
-        assert 'train 4 pairs, first: data/pairs/train/low/0.png' in out and Path('check.png').is_file()
+        assert 'train 3 pairs, first: data/pairs/train/low/0.png' in out and Path('check.png').is_file()
     else:
         shown = page.read_text(encoding='utf-8')
         assert out.startswith('sparse\n') and out.removeprefix('sparse\n') in shown
@@ -318,7 +325,7 @@ def test_configs_of_the_tutorials_train(name, workplace):
     cfg.visualizer.vis_backends = []
     cfg.test_dataloader = cfg.test_evaluator = cfg.test_cfg = None
     for dataloader in (cfg.train_dataloader, cfg.val_dataloader):
-        assert len(DATASETS.build(dataloader.dataset)) == 4
+        assert len(DATASETS.build(dataloader.dataset)) == 3
     for transform in cfg.train_dataloader.dataset.pipeline:
         if 'size' in transform:
             transform.size = (24, 24)

@@ -1,8 +1,8 @@
 """Makes the pictures of docs/photographs.md, own_data.md and own_expert.md: `python tools/draw_docs_pictures.py`.
 
 From photographs in scikit-image's wheel: coffee (Rachel Michetti, CC0), chelsea (Stefan van der Walt, CC0) and rocket
-(SpaceX, public domain), darkened by the physical synthesis with fixed seeds. The code and configs of the tutorials are taken from
-their pages; what they train takes some minutes on two cores.
+(SpaceX, public domain), darkened by the physical synthesis with fixed seeds. The code and configs of the tutorials are
+taken from their pages; what they train takes some minutes on two cores.
 """
 import argparse
 import os
