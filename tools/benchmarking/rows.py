@@ -1,6 +1,6 @@
 """What the benchmark measures: our network in its forms, its semantic network, and the peers; each by name.
 
-A row is NAME or NAME+OPTION, say 'isalux', 'retinexformer+compile', 'isalux+checkpointing'.
+A row is NAME or NAME+OPTION, say 'isalux', 'retinexformer+compile', 'isalux+checkpointing', 'isalux+onnx'.
 """
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from mmengine.config import Config
 from peers import Restormer, Retinexformer
 from torch import Tensor, nn
 
+from isalux_mm.apis.export import ExportableEnhancer, runner, serialised
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.priors import TorchvisionSemanticPrior
@@ -19,7 +20,9 @@ from isalux_mm.models.priors import TorchvisionSemanticPrior
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 DEFAULT_CONFIG = CONFIGS / 'isalux_lol.py'
 ZERO_SHOT_CONFIG = CONFIGS / 'isalux_zero_shot.py'
-OPTIONS = dict(compile='torch.compile', checkpointing='blocks recomputed in backward')
+OPTIONS = dict(compile='torch.compile', checkpointing='blocks recomputed in backward',
+               onnx='exported, run by onnxruntime')
+TRAINS = dict(checkpointing=True, onnx=False)  # of options that go with one of the two
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 MAP_SIZE = (32, 48)  # the semantic network's output for a 2:3 picture of short side 256 (stride 8)
 LEARNING_RATE = 1e-4  # ours; the time of a step does not depend on it
@@ -95,7 +98,7 @@ class FixedSemanticMap(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """image: (B, 3, H, W); returns probabilities (B, classes, 32, 48) in the image's type."""
-        return self.probabilities.to(image.dtype).expand(len(image), -1, -1, -1)
+        return self.probabilities.to(image.dtype).expand(image.shape[0], -1, -1, -1)
 
 
 def our_enhancer(config: str | Path, changes: dict | None = None, *, checkpointing: bool = False) -> LowLightEnhancer:
@@ -128,7 +131,7 @@ def _ours(changes: dict | None = None) -> Callable[[Setup, bool], nn.Module]:
 BOTH = ('compile', 'checkpointing')
 KINDS = dict(
     isalux=Kind('ISALux as `prepare_for_inference` gives it; when training, Gram attention and fused experts', _ours(),
-                prepared=True, options=BOTH),
+                prepared=True, options=(*BOTH, 'onnx')),
     isalux_unprepared=Kind('ISALux as built: Gram attention, fused experts, nothing folded', _ours(), options=BOTH),
     isalux_plain_dense=Kind('plain reference: attention with q, k, v at full resolution, unfolded LoRA, all experts',
                             _ours(DENSE), options=BOTH),
@@ -136,7 +139,7 @@ KINDS = dict(
                              options=BOTH),
     isalux_zero_shot=Kind('ISALux of configs/isalux_zero_shot.py (no semantic prior), prepared',
                           lambda _, checkpointing: our_enhancer(ZERO_SHOT_CONFIG, checkpointing=checkpointing),
-                          prepared=True, options=BOTH),
+                          prepared=True, options=(*BOTH, 'onnx')),
     semantic_prior=Kind('the semantic network alone (LRASPP-MobileNetV3-Large), image to class map; random weights',
                         lambda *_: TorchvisionSemanticPrior(), trains=False),
     retinexformer=Kind('Retinexformer as published now', lambda *_: Retinexformer()),
@@ -155,7 +158,7 @@ def split_name(name: str, *, train: bool = False) -> tuple[str, tuple[str, ...]]
     check_choice(kind, KINDS, 'models')
     for option in options:
         check_choice(option, OPTIONS, f'option of {kind!r}')
-        if option not in KINDS[kind].options or (option == 'checkpointing' and not train):
+        if option not in KINDS[kind].options or train != TRAINS.get(option, train):
             raise ValueError(f'{kind} has no option {option!r} {"in training" if train else "at inference"}, '
                              f'got {name!r}')
     return kind, tuple(options)
@@ -188,12 +191,27 @@ def build_row(name: str, setup: Setup) -> Row:
         frozen = without_gradients(_autocast(torch.compile(network) if compiled else network, setup))
         return Row(frozen, without_gradients(network), parameters)
     dtype = DTYPES[setup.dtype]
+    if 'onnx' in options:
+        return _onnx_row(network, setup, parameters)
     if kind.prepared:
         prepared = model.prepare_for_inference(dtype=dtype, compile=compiled)
         return Row(without_gradients(prepared), without_gradients(lambda image: network(image.float())), parameters)
     network.to(dtype)
     eager = without_gradients(network)
     return Row(without_gradients(torch.compile(network)) if compiled else eager, eager, parameters)
+
+
+def _onnx_row(network: nn.Module, setup: Setup, parameters: int) -> Row:
+    """The exported file in onnxruntime, with PyTorch's number of threads.
+
+    Raises:
+        ValueError: on another device or in another type than it is exported for.
+    """
+    if (setup.device, setup.dtype) != ('cpu', 'fp32'):
+        raise ValueError(f'option onnx runs on the cpu in fp32, got {setup.device} and {setup.dtype}')
+    enhancer = ExportableEnhancer(network).eval()
+    run = runner(serialised(enhancer, 'onnx', outputs=['enhanced'], fixed_size=None, notes={}), 'onnx')
+    return Row(lambda images: run(images)[0], without_gradients(enhancer), parameters)
 
 
 def without_gradients(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
