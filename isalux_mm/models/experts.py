@@ -169,6 +169,13 @@ class GatedDconvExpert(nn.Module):
         return project_batched(experts, (F.gelu(a) * b).flatten(1, 2), indices, weights, size)
 
 
+def runs_fused(kind: type[nn.Module]) -> bool:
+    """Whether `fused_forward` belongs to the kind's `forward`: a subclass may have overridden the latter alone."""
+    owners = {name: next((i for i, base in enumerate(kind.__mro__) if name in vars(base)), None)
+              for name in ('fused_forward', 'forward')}
+    return owners['fused_forward'] is not None and owners['fused_forward'] <= owners['forward']
+
+
 @MODELS.register_module()
 class MoEFFN(nn.Module):
     """Mixture-of-experts feed-forward: the sum over the selected experts of p(E_i) E_i(F) (Eq. 12).
@@ -202,7 +209,7 @@ class MoEFFN(nn.Module):
         self.experts = nn.ModuleList(MODELS.build(dict(config, embed_dims=embed_dims)) for config in configs)
         self.gate = MODELS.build(dict(gate, embed_dims=embed_dims, num_experts=num_experts))
         one_kind = len({(type(e), *(p.shape for p in e.parameters())) for e in self.experts}) == 1
-        fusible = one_kind and hasattr(self.experts[0], 'fused_forward')
+        fusible = one_kind and runs_fused(type(self.experts[0]))
         self.dispatch = 'sparse' if dispatch in ('fused', 'batched') and not fusible else dispatch
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:

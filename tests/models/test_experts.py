@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from isalux_mm.models.experts import ConvExpert, DenseFFN, DepthwiseExpert, GatedDconvExpert, MoEFFN
+from isalux_mm.registry import MODELS
 
 KINDS = ('ConvExpert', 'DepthwiseExpert', 'GatedDconvExpert')
 MIXED = [dict(type=t) for t in ('ConvExpert', 'DepthwiseExpert', 'GatedDconvExpert', 'DepthwiseExpert')]
@@ -88,6 +89,18 @@ def test_mixture_of_kinds_or_widths_falls_back_to_the_sparse_dispatch(experts, d
     module = mixture(dispatch, experts, top_k=2)
     assert module.dispatch == 'sparse'
     torch.testing.assert_close(module(images())[0], mixture('dense', experts, top_k=2)(images())[0])
+
+
+@pytest.mark.parametrize('dispatch', ['fused', 'batched'])
+def test_an_expert_with_a_forward_of_its_own_is_not_fused_as_its_parent(dispatch, monkeypatch):
+    class Doubled(ConvExpert):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    monkeypatch.setitem(MODELS.module_dict, 'Doubled', Doubled)
+    plain, own = mixture(dispatch, dict(type='ConvExpert')), mixture(dispatch, dict(type='Doubled'))
+    assert plain.dispatch == dispatch and own.dispatch == 'sparse'
+    torch.testing.assert_close(own(images())[0], 2 * plain(images())[0])
 
 
 def test_batched_dispatch_reads_nothing_on_the_host(monkeypatch):
