@@ -14,7 +14,6 @@ from isalux_mm.apis.export import (
     dark_images,
     export_onnx,
     export_torch,
-    largest_difference,
     runner,
     to_onnx,
     traced,
@@ -32,13 +31,19 @@ pytest.importorskip('onnxruntime')
 OUTPUTS = ('enhanced', 'routing')
 # black to bright, and one that is bright in blue alone: they choose differently, see the first test
 TINTS = ((0.01, 0.01, 0.01), (0.9, 0.9, 0.9), (0.9, 0.05, 0.05), (0.05, 0.1, 0.9), (0.3, 0.6, 0.1))
+SEMANTIC = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=4, short_side=24,
+                module_args=dict(in_channels=3, out_channels=4, kernel_size=3, stride=4, padding=1))
+ONE_SCALE = dict(embed_dims=(8, ), depths=(1, ), num_heads=(1, ), semantic_prior=dict(type='NoPrior'))
 
 
 def network(**options: dict):
-    """A tiny network on two scales whose gates take sides: weights far from zero, one group of experts a tint."""
+    """A tiny network on two scales, of which the gates have weights far from zero, so that they take sides.
+
+    Its segmentation network is one convolution: what matters is the resizing around it.
+    """
     torch.manual_seed(3)
-    options = dict(dict(semantic_prior=dict(type='NoPrior')), **options)
-    built = MODELS.build(dict(type='ISALux', embed_dims=(8, 12), depths=(1, 1), num_heads=(1, 2), **options)).eval()
+    options = dict(dict(embed_dims=(8, 12), depths=(1, 1), num_heads=(1, 2), semantic_prior=SEMANTIC), **options)
+    built = MODELS.build(dict(type='ISALux', **options)).eval()
     for module in built.modules():
         if isinstance(module, MoEFFN):
             torch.nn.init.normal_(module.gate.linear.weight, std=20)
@@ -108,7 +113,7 @@ def test_images_that_choose_other_experts_than_the_example(plain, runners, kind,
         assert (enhanced[0] - one).abs().max() < limit
 
 
-@pytest.mark.parametrize('shape', [(1, 8, 8), (1, 9, 97), (2, 38, 53), (3, 37, 54), (1, 130, 75), (5, 64, 100)])
+@pytest.mark.parametrize('shape', [(1, 8, 8), (1, 9, 97), (2, 24, 53), (3, 37, 54), (1, 130, 75), (5, 64, 100)])
 @pytest.mark.parametrize(('kind', 'limit'), [('onnx', 1e-3), ('torch', 1e-5)])
 def test_any_size_and_batch(plain, runners, kind, limit, shape):
     images = dark_images(*shape)
@@ -124,14 +129,14 @@ def test_ties(plain, runners):
     """Of experts that tie exactly, which torch.topk leaves open, ONNX takes the first."""
     images = torch.full((2, 3, 16, 16), 0.25)  # no difference between pixels
     assert torch.equal(runners['onnx'](images)[1], expected(plain, images)[1])
-    tied = network()
+    tied = network(**ONE_SCALE)
     for module in tied.modules():
         if isinstance(module, MoEFFN):
             module.gate.linear.weight.data[:] = module.gate.linear.weight.data[:1]
     exported = ExportableEnhancer(tied, with_routing=True)
     file = to_onnx(traced(exported, images[:1], dynamic=False), OUTPUTS, {})
     _, chosen = runner(file, 'onnx')(images[:1])
-    assert torch.equal(chosen, torch.tensor([0, 1]).expand(1, 3, 2))
+    assert torch.equal(chosen, torch.tensor([0, 1]).expand(1, 1, 2))
 
 
 def test_file_names_its_axes_and_is_described(onnx_file):
@@ -166,25 +171,13 @@ def test_exported_modules_equal_those_they_stand_for():
     dict(type='DenseFFN'),
 ])
 def test_other_feed_forwards_export_too(ffn):
-    torch.manual_seed(0)
-    built = MODELS.build(dict(type='ISALux', embed_dims=(8, ), depths=(1, ), num_heads=(1, ), ffn=ffn,
-                              semantic_prior=dict(type='NoPrior'))).eval()
+    built = network(ffn=ffn, **ONE_SCALE)
     exported = ExportableEnhancer(built)
     images = dark_images(1, 19, 21)
     run = torch.export.export(exported, (images, )).module()
     with torch.no_grad():
         reference = with_soft_highlights(built(images), images)
         assert (run(images) - reference).abs().max() < 1e-5
-
-
-def test_semantic_prior_is_reduced_in_the_file_for_every_size():
-    """A segmentation network of one convolution: what is tested is the resizing around it."""
-    prior = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=4, short_side=24,
-                 module_args=dict(in_channels=3, out_channels=4, kernel_size=3, stride=4, padding=1))
-    built = network(semantic_prior=prior, ffn=dict(type='DenseFFN'))
-    file = to_onnx(traced(ExportableEnhancer(built), dark_images(2, 64, 100), dynamic=True), OUTPUTS[:1], {})
-    pictures = [dark_images(*shape) for shape in ((1, 17, 53), (2, 24, 30), (1, 75, 61), (2, 130, 47))]
-    assert largest_difference(ExportableEnhancer(built), runner(file, 'onnx'), pictures) < 1e-4
 
 
 @pytest.mark.parametrize(('height', 'width', 'size'), [
