@@ -1,5 +1,9 @@
 """`isalux export`: an ONNX file or a `torch.export` program of an enhancer, alone or ahead of a detector."""
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isalux_mm.apis.export import ExportReport
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -11,6 +15,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('model', metavar='MODEL', help='packaged model (see `isalux models`) or config file')
     parser.add_argument('out', metavar='OUT', help='file to write, such as isalux.onnx or isalux.pt2')
     parser.add_argument('--weights', metavar='FILE', help='checkpoint, for a config file')
+    parser.add_argument('--detector', metavar='FILE', help='checkpoint: MODEL is the config of an enhanced YOLOX, '
+                        'exported with its enhancer, at --fixed-size (416 416)')
     parser.add_argument('--format', default='onnx', choices=('onnx', 'torch'), help='(%(default)s)')
     parser.add_argument('--fixed-size', type=int, nargs=2, metavar=('H', 'W'),
                         help='one image of this size alone, for runtimes that want that')
@@ -23,13 +29,27 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='run the file and compare it with PyTorch (yes)')
 
 
+def export_of(args: argparse.Namespace) -> 'ExportReport':
+    """Exports what the options name.
+
+    Raises:
+        ValueError: if an option does not go with a detector.
+    """
+    from isalux_mm.apis.export import export_detector, export_onnx, export_torch
+    size = tuple(args.fixed_size) if args.fixed_size else None
+    common = dict(overwrite=args.overwrite, check=args.check)
+    if args.detector:
+        if args.format != 'onnx' or args.half or args.routing or args.weights:
+            raise ValueError('--detector goes with --format onnx alone, without --half, --routing and --weights')
+        return export_detector(args.out, args.model, args.detector, fixed_size=size or (416, 416), **common)
+    export = dict(onnx=export_onnx, torch=export_torch)[args.format]
+    return export(args.out, args.model, weights=args.weights, half=args.half, with_routing=args.routing,
+                  fixed_size=size, highlights=args.highlights, **common)
+
+
 def run(args: argparse.Namespace) -> int:
     """Exports; prints the file, its size and how far it is from PyTorch."""
-    from isalux_mm.apis.export import export_onnx, export_torch
-    export = dict(onnx=export_onnx, torch=export_torch)[args.format]
-    report = export(args.out, args.model, weights=args.weights, half=args.half, with_routing=args.routing,
-                    fixed_size=tuple(args.fixed_size) if args.fixed_size else None, highlights=args.highlights,
-                    overwrite=args.overwrite, check=args.check)
+    report = export_of(args)
     print(f'{report.path}  {report.path.stat().st_size / 2**20:.1f} MiB, outputs {", ".join(report.outputs)}')
     if report.worst is not None:
         sizes = ', '.join('x'.join(map(str, shape)) for shape in report.shapes)
