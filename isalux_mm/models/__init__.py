@@ -4,6 +4,7 @@ from isalux_mm.models import (  # noqa: F401
     baselines,
     chain,
     data_preprocessor,
+    deeplab,
     enhancer,
     experts,
     gates,
