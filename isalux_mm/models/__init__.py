@@ -11,6 +11,7 @@ from isalux_mm.models import (  # noqa: F401
     isalux,
     losses,
     neck,
+    prior_adaptation,
     priors,
     zero_reference,
 )

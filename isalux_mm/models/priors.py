@@ -123,9 +123,8 @@ class SegmentationPrior(FrozenModule):
         out = self.network(image)
         return out[self.output_key] if self.output_key is not None else out
 
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w).
+    def scores(self, image: Tensor) -> Tensor:
+        """Logits (B, classes, h, w) of an image (B, 3, H, W), RGB in [0, 1], whose gradient passes.
 
         Raises:
             ValueError: if the network's output has another number of channels than `num_classes`.
@@ -138,7 +137,12 @@ class SegmentationPrior(FrozenModule):
         if logits.shape[1] != self.out_channels:
             raise ValueError(f'num_classes must be the channels of the network\'s output, {logits.shape[1]}, '
                              f'got {self.out_channels}')
-        return logits.float().softmax(dim=1).to(image.dtype)
+        return logits.float()
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
+        return self.scores(image).softmax(dim=1).to(image.dtype)
 
 
 @MODELS.register_module()
