@@ -7,10 +7,10 @@ import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 
+from isalux_mm.chain.pictures import CHOICES, chain_of
 from isalux_mm.det.hooks import draw_detections
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.registry import INFERENCERS
-from isalux_mm.visualization.chain_pictures import CHOICES, chain_of
 
 
 @INFERENCERS.register_module()

@@ -1,15 +1,13 @@
-"""Networks, priors, experts, losses and the enhancer; importing registers them."""
+"""The paper: networks, priors, experts, losses and the enhancer; importing registers them."""
 from isalux_mm.models import (  # noqa: F401
     attention,
     baselines,
-    chain,
     data_preprocessor,
     enhancer,
     experts,
     gates,
     isalux,
     losses,
-    neck,
     priors,
     zero_reference,
 )

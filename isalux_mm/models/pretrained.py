@@ -6,14 +6,18 @@ from types import SimpleNamespace
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_local
 from torch import Tensor, nn
 from torchvision.models import get_weight
+
+from isalux_mm.model_zoo import find_weights, packaged_models, shown
 
 SAFETENSORS = '.safetensors'
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint: a safetensors file, or a pickle read with `weights_only`.
+    """Tensors of a checkpoint: a safetensors file, or a pickle read with `weights_only`; a packaged model by its name.
 
     A mapping under 'state_dict', as mmengine writes it, is unwrapped.
 
@@ -21,9 +25,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         FileNotFoundError: if there is no such file.
         ValueError: if the file holds anything but tensors by name, or is broken.
     """
-    path = Path(path)
+    path = find_weights(path)
     if not path.is_file():
-        raise FileNotFoundError(f'checkpoint must be an existing file, got {path}')
+        raise FileNotFoundError(f'checkpoint must be an existing file or one of {shown(packaged_models())}, got {path}')
     try:
         if path.suffix == SAFETENSORS:
             from safetensors.torch import load_file
@@ -38,6 +42,18 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not tensors:
         raise ValueError(f'checkpoint {path} must hold tensors by name, got keys {list(state)[:5]}')
     return tensors
+
+
+@CheckpointLoader.register_scheme(prefixes=(r'isalux\w*$', r'.*\.safetensors$'), force=True)
+def load_from_packaged(filename: str, map_location: str | None = None) -> dict:
+    """What mmengine loads (`load_from`, `init_cfg`, `load_checkpoint`) from the name of a packaged model or from a
+    safetensors file, in the form of its own checkpoints; any other file as ever."""
+    path = find_weights(filename)
+    if path.suffix != SAFETENSORS:
+        return load_from_local(filename, map_location)
+    state = read_state_dict(path)
+    return dict(meta={}, state_dict=state if map_location is None else
+                {key: value.to(map_location) for key, value in state.items()})
 
 
 def _read_pickle(path: Path) -> Mapping:
@@ -85,7 +101,7 @@ def load_weights(module: nn.Module, path: str | Path, *, name: str, prefix: str 
 
     Args:
         module: receives the weights.
-        path: as in `read_state_dict`.
+        path: as of `read_state_dict`.
         name: what the module is, for log and errors.
         prefix: taken off the file's keys where it stands.
 

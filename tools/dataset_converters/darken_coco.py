@@ -26,7 +26,7 @@ import numpy as np
 
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.functional.degradation import DegradationRanges, sample_degradation, seeded_generator
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 
 
 def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRanges, seed: int) -> dict:

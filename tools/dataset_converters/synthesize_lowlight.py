@@ -20,8 +20,8 @@ import cv2
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from isalux_mm.functional.degradation import DegradationRanges, seeded_generator, synthesize_pair
-from isalux_mm.functional.image_io import ImageReadError, list_images, read_image, write_image
 from isalux_mm.functional.resizing import shrink
+from isalux_mm.io.images import ImageReadError, list_images, read_image, write_image
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
 RECORD = 'synthesis.json'

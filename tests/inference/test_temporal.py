@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
-from isalux_mm.models.fast_inference import prepare_for_inference
-from isalux_mm.models.temporal import RunningMeans, TemporalEnhancer, flicker, frame_difference
+from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.inference.temporal import RunningMeans, TemporalEnhancer, flicker, frame_difference
 from isalux_mm.registry import MODELS
 
 SEMANTIC = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=5,

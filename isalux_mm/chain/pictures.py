@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from isalux_mm.chain.task import EnhancedTask
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.visualization.panels import side_by_side
 
@@ -68,7 +69,7 @@ class ChainVisualizationHook(Hook):
         runner.visualizer.add_image(f'{stage}/{name}', drawn, step=runner.iter)
 
 
-def chain_of(model: nn.Module) -> nn.Module:
+def chain_of(model: nn.Module) -> EnhancedTask:
     """The chain behind distributed and test-time-augmentation wrappers.
 
     Raises:
@@ -76,7 +77,7 @@ def chain_of(model: nn.Module) -> nn.Module:
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
-    if not hasattr(model, 'keep_pictures'):
+    if not isinstance(model, EnhancedTask):
         raise ValueError('drawing on the enhanced image needs an EnhancedDetector or EnhancedSegmentor, '
                          f'got {type(model).__name__}')
     return model

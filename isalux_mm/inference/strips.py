@@ -15,11 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.channel_attention import attention_from_gram
-from isalux_mm.models.attention import HISAAttention
-from isalux_mm.models.blocks import ChannelLayerNorm, TransformerBlock
-from isalux_mm.models.experts import ConvExpert, DenseFFN, DepthwiseExpert, GatedDconvExpert, MoEFFN
-from isalux_mm.models.gates import Routing, SoftGate
-from isalux_mm.models.rows import (
+from isalux_mm.inference.rows import (
     STRIP_BYTES,
     PriorFeatures,
     RowWindow,
@@ -30,6 +26,10 @@ from isalux_mm.models.rows import (
     normalise,
     strips,
 )
+from isalux_mm.models.attention import HISAAttention
+from isalux_mm.models.blocks import ChannelLayerNorm, TransformerBlock
+from isalux_mm.models.experts import ConvExpert, DenseFFN, DepthwiseExpert, GatedDconvExpert, MoEFFN
+from isalux_mm.models.gates import Routing, SoftGate
 
 
 class StripAttention(nn.Module):
