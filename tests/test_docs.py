@@ -134,6 +134,8 @@ def parse(words: list[str], monkeypatch) -> None:
     spec = importlib.util.spec_from_file_location(f'docs_{path.stem}', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if path.stem in ('train', 'test'):
+        cli.main([path.stem, *words[2:]])
     module.main()
 
 

@@ -147,7 +147,7 @@ def exportable(network: nn.Module) -> nn.Module:
         elif isinstance(module, UpsampleFuse):
             module.__class__ = UncutUpsampleFuse
         elif isinstance(module, MoEFFN):
-            if module.dispatch in ('fused', 'batched'):  # experts of one kind
+            if module.experts_fuse:
                 network.set_submodule(name, AllExpertsFFN(module))
             else:
                 module.dispatch = 'dense'

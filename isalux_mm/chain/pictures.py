@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from isalux_mm.chain.task import EnhancedTask
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.io.images import write_image
 from isalux_mm.visualization.panels import side_by_side
 
 FIELDS = {'input': 'input_img', 'enhanced': 'enhanced_img'}
@@ -65,7 +66,7 @@ class ChainVisualizationHook(Hook):
         sample = samples[0]
         name = Path(sample.get('img_path') or f'{batch_idx:06d}').stem
         drawn = self.draw(sample, dataset_meta=runner.visualizer.dataset_meta)
-        mmcv.imwrite(drawn[..., ::-1], str(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg'))
+        write_image(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg', drawn / np.float32(255))
         runner.visualizer.add_image(f'{stage}/{name}', drawn, step=runner.iter)
 
 
