@@ -2,7 +2,6 @@
 import argparse
 import ast
 import importlib
-import importlib.util
 import inspect
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 import mmengine.registry
 import numpy as np
 import pytest
+from loading import load_tool
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -128,13 +128,8 @@ def parse(words: list[str], monkeypatch) -> None:
     if words[0] == 'isalux':
         monkeypatch.setattr(compare, 'named_folder', str)  # which asks for a folder that exists
         cli.main(words[1:])
-    path = ROOT / words[1]
     monkeypatch.setattr(sys, 'argv', words[1:])
-    monkeypatch.syspath_prepend(str(path.parent))
-    spec = importlib.util.spec_from_file_location(f'docs_{path.stem}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main()
+    load_tool(words[1].removeprefix('tools/').removesuffix('.py')).main()
 
 
 COMMANDS = [(page, words) for page in PAGES for words in shown_commands(page)]

@@ -2,23 +2,21 @@
 import json
 import math
 import re
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 from PIL import Image
 from torch import nn
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
-import benchmark
-from benchmarking import measure, report, rows
 
 from isalux_mm.functional.tone import with_soft_highlights
 
 ROOT = Path(__file__).resolve().parents[2]
+benchmark = load_tool('benchmark')
+measure, report, rows = benchmark.measure, benchmark.report, benchmark.rows
 TINY = '''
 model = dict(
     type='LowLightEnhancer',

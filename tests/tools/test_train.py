@@ -1,6 +1,5 @@
 """tools/train.py and tools/test.py from end to end on a small pair set in LOL's layout; their errors."""
 import csv
-import importlib.util
 import pickle
 import shutil
 import sys
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,17 +30,9 @@ log_level = 'ERROR'
 """
 
 
-def tool(name: str):
-    """The module of a script in tools/."""
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def call(monkeypatch, name: str, *args) -> None:
     monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-    tool(name).main()
+    load_tool(name).main()
 
 
 def write_pairs(root: Path, count: dict[str, int]) -> Path:
@@ -98,7 +90,7 @@ def test_amp_switch(trained, tmp_path, monkeypatch):
     config, _, _ = trained
     renamed = shutil.copy(config, tmp_path / 'amp.py')
     built = []
-    module = tool('train')
+    module = load_tool('train')
     monkeypatch.setattr(module.Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
     monkeypatch.setattr(sys, 'argv', ['train.py', str(renamed), '--amp'])
     module.main()
@@ -155,7 +147,7 @@ class TestCheckpoints:
     def test_left_over_and_missing_tensors_are_errors(self, model, tmp_path):
         torch.save({'state_dict': model[:1].state_dict()}, tmp_path / 'part.pth')
         with pytest.raises(ValueError, match=r"does not fit the model: 2 tensors are missing \['1.weight', '1.bias'\]"):
-            tool('test').load_checkpoint(model, tmp_path / 'part.pth')
+            load_tool('test').load_checkpoint(model, tmp_path / 'part.pth')
 
     def test_another_width(self, trained, tmp_path, monkeypatch):
         config, _, work_dir = trained
@@ -174,9 +166,9 @@ class TestCheckpoints:
 
         (tmp_path / 'trap.pth').write_bytes(pickle.dumps({'state_dict': Trap()}))
         with pytest.raises(ValueError, match='must hold'):
-            tool('test').load_checkpoint(model, tmp_path / 'trap.pth')
+            load_tool('test').load_checkpoint(model, tmp_path / 'trap.pth')
         assert not ran.exists()
 
     def test_no_file(self, model, tmp_path):
         with pytest.raises(FileNotFoundError, match='checkpoint must be an existing file'):
-            tool('test').load_checkpoint(model, tmp_path / 'none.pth')
+            load_tool('test').load_checkpoint(model, tmp_path / 'none.pth')
