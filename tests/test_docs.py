@@ -32,7 +32,6 @@ LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
 NAMED = re.compile(r'# (\S+\.py)\n')
 REGISTRIES = [value for place in (registries, mmengine.registry) for value in vars(place).values()
               if isinstance(value, mmengine.registry.Registry)]
-MINE, SCRIPT = 'my', 'tutorial'  # modules of the tutorials: their package, and what runs as a script
 FLAGS = ('_delete_', '_scope_', 'type')
 
 
@@ -210,17 +209,12 @@ def test_the_check_itself_sees_wrong_names_and_links():
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder like a checkout, and the modules that the tutorials define there are forgotten afterwards."""
+    """A folder like a checkout, where modules are found that the tutorials define."""
     for name in ('configs', 'tools', 'isalux_mm'):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for registry in REGISTRIES:
-        for name in [n for n, c in registry.module_dict.items() if c.__module__.partition('.')[0] in (MINE, SCRIPT)]:
-            del registry.module_dict[name]
-    for name in [name for name in sys.modules if name.partition('.')[0] == MINE]:
-        del sys.modules[name]
+    return tmp_path
 
 
 def write_modules(folder: Path) -> None:
@@ -298,7 +292,7 @@ def test_scripts_of_the_tutorials_run_and_print_what_is_shown(page, workplace, c
     scripts = [text for text in blocks(page, 'python') if '_base_' not in text and 'my/' not in text.splitlines()[0]]
     assert scripts
     for text in scripts:
-        exec(compile(text, page.name, 'exec'), {'__name__': SCRIPT})
+        exec(compile(text, page.name, 'exec'), {'__name__': 'tutorial'})
     out = capsys.readouterr().out
     if page.stem == 'own_data':
         assert 'train 3 pairs, first: data/pairs/train/low/0.png' in out and Path('check.png').is_file()
