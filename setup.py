@@ -23,8 +23,8 @@ EXTRAS = {
     'video': ['av>=14'],
     'export': ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.18'],
     'dev': [
-        'pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'scikit-image>=0.22',
-        'scikit-learn>=1.4', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
+        'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6',
+        'scikit-image>=0.22', 'scikit-learn>=1.4', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
     ],
 }
 
