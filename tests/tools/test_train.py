@@ -2,6 +2,7 @@
 import csv
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
