@@ -2,7 +2,7 @@
 
 Three safeguards, each exact where it matters, each nearly without effect on dark pictures:
 
-- fade: a well-lit picture stays as it is; the change fades in as the mean luma falls.
+- fade: a well-lit picture stays as it is; the change fades in as the light falls.
 - grey: where the input has no colour at all, the change has none.
 - black: what has nothing but black around it stays black; no lamp glows further than the window reaches.
 """
@@ -17,7 +17,9 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 SAFEGUARDS = ('fade', 'grey', 'black')
 # ours, all of these
-FADE = (0.15, 0.5)  # mean luma up to which the change is whole, and from which there is none
+FADE = (0.12, 0.4)  # `light` up to which the change is whole, and from which there is none
+SCALE_POWER = 32
+LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
 REACH = 11  # pixels to each side that a place looks at; 15.6 along the diagonal
 LIT = 0.002  # half a level of 8 bits: a pixel of this value counts half as lit
 LIT_POWER = 4  # a fifth of the window lit is nearly as good as all of it
@@ -46,20 +48,35 @@ def mean_luma(image: Tensor) -> Tensor:
     return (means * means.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def darkness_confidence(image: Tensor, fade: tuple[float, float] = FADE) -> Tensor:
-    """How sure it is that a whole image is dark: 1 up to the first mean luma, 0 from the second, linear between.
+def light(image: Tensor) -> Tensor:
+    """How well lit a whole image is: its mean luma times the part of the scale that it uses.
 
-    Linear, since a steeper part would let the result jump between neighbouring exposures of one scene.
+    A mean luma alone takes a photograph of dark things for one that got too little light: of 48 photographs and the
+    same at 0.78 stops less, it puts 83% of the pairs in order, this 93%. The part of the scale is a power mean of the
+    brightest channel: near the largest value of a picture, but no single pixel decides it.
+
+    image: (B, 3, H, W), RGB in [0, 1]; returns (B, 1, 1, 1), in [0, 1].
+    """
+    brightest = image.amax(dim=1, keepdim=True).clamp_min(LEAST_SCALE)
+    brightest = brightest.to(torch.promote_types(image.dtype, torch.float32))
+    scale = (brightest**SCALE_POWER).mean(dim=(2, 3), keepdim=True)**(1 / SCALE_POWER)
+    return mean_luma(image) * scale
+
+
+def darkness_confidence(image: Tensor, fade: tuple[float, float] = FADE) -> Tensor:
+    """How sure it is that a whole image is dark: 1 up to the first value of `light`, 0 from the second.
+
+    Linear between them, since a steeper part would let the result jump between neighbouring exposures of one scene.
 
     Args:
         image: (B, 3, H, W), RGB in [0, 1], whole.
-        fade: two values of mean luma, ascending.
+        fade: two values of `light`, ascending.
 
     Returns:
         (B, 1, 1, 1), in [0, 1].
     """
     dark, bright = fade
-    return ((bright - mean_luma(image)) / (bright - dark)).clamp(0, 1).to(image.dtype)
+    return ((bright - light(image)) / (bright - dark)).clamp(0, 1).to(image.dtype)
 
 
 def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
