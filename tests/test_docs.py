@@ -20,7 +20,7 @@ from mmengine.runner import Runner
 import isalux_mm.registry as registries
 from isalux_mm import cli
 from isalux_mm.cli import compare
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 from isalux_mm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,6 +134,8 @@ def parse(words: list[str], monkeypatch) -> None:
     spec = importlib.util.spec_from_file_location(f'docs_{path.stem}', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if path.stem in ('train', 'test'):
+        cli.main([path.stem, *words[2:]])
     module.main()
 
 

@@ -31,8 +31,8 @@ from isalux_mm.evaluation.harmlessness import (
     measure_grey,
     measure_well_lit,
 )
-from isalux_mm.functional.image_io import list_images, read_image
-from isalux_mm.models.fast_inference import prepare_for_inference
+from isalux_mm.io.images import list_images, read_image
+from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 

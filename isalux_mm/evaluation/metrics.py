@@ -1,7 +1,6 @@
 """mmengine metrics on top of `functional`: numbers per image, their means in the table, a CSV on request."""
 import csv
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from isalux_mm.functional import image_quality
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
 from isalux_mm.functional.niqe import niqe
+from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
 
 # file names under which torchvision publishes the trunks that lpips uses
@@ -194,17 +194,10 @@ def finite_mean(name: str, values: Sequence[float]) -> float:
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a table whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_path(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def _build_lpips(net: str, backbone: Path) -> nn.Module:

@@ -5,19 +5,19 @@ where a block's parameters cost the least time: arithmetic per parameter falls w
 """
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.illumination import prior_pyramid
 from isalux_mm.functional.safeguards import SAFEGUARDS, darkness_confidence, guard, guarded, mean_luma
-from isalux_mm.functional.tiling import Window, interpolate_window
+from isalux_mm.functional.tiling import interpolate_window
+from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.blocks import Downsample, PriorAdapter, TransformerBlock, UpsampleFuse
 from isalux_mm.models.gates import Routing
+from isalux_mm.models.statistics import Tile
 from isalux_mm.registry import MODELS
 
 BASES = ('input', 'gamma')
@@ -25,37 +25,8 @@ TARGET_LUMA = 0.45  # mean luma of LOL's references, rounded
 GAMMA_RANGE = (0.2, 1.0)  # ours
 
 
-class Tile(NamedTuple):
-    """Where a tile lies in its image, and what is taken from the whole image.
-
-    Attributes:
-        size: (H, W) of the whole image.
-        top, left: of the tile, multiples of 2^(scales - 1).
-        semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
-        exponent: of the brightened image, (B, 1, 1, 1), or `None`.
-        confidence: that the whole image is dark, (B, 1, 1, 1), or `None`.
-    """
-    size: tuple[int, int]
-    top: int
-    left: int
-    semantics: Tensor | None
-    exponent: Tensor | None
-    confidence: Tensor | None = None
-
-    def of_image(self, i: int) -> 'Tile':
-        """The same for image i of the batch alone."""
-        of_images = dict(semantics=self.semantics, exponent=self.exponent, confidence=self.confidence)
-        return self._replace(**{name: None if x is None else x[i:i + 1] for name, x in of_images.items()})
-
-    def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
-        """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
-        whole = tuple((side + 2**k - 1) // 2**k for side in self.size)  # no negative number: ONNX divides towards zero
-        top, left = self.top // 2**k, self.left // 2**k
-        return whole, Window(top, top + size[0], left, left + size[1])
-
-
 @MODELS.register_module()
-class ISALux(BaseModule):
+class ISALux(EnhancementNetwork):
     """Illumination- and semantics-aware low-light enhancement network.
 
     Input (B, 3, H, W), RGB in [0, 1], any size from 1 x 1; output of the same size, RGB, not clamped (clamped by

@@ -44,6 +44,9 @@ class WeightedLoss(nn.Module):
         super().__init__()
         self.loss_weight = loss_weight
 
+    def init_weights(self) -> None:
+        """Fetches weights, where the loss has any to fetch."""
+
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         """The unweighted loss of two float32 batches."""
         raise NotImplementedError

@@ -18,7 +18,7 @@ from isalux_mm import cli
 from isalux_mm.apis import EnhanceInferencer, serve
 from isalux_mm.apis.serve import Limits, RefusedError, Workbench, check_upload, message
 from isalux_mm.apis.serve_page import build_page, launch_options, tile_name, tile_size
-from isalux_mm.functional.picture_file import Picture, read_picture, write_picture
+from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
 
 BRIGHT = np.kron(np.random.default_rng(0).integers(60, 220, (5, 7, 3), dtype=np.uint8), np.ones((24, 24, 1), np.uint8))

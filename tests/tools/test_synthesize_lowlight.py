@@ -10,7 +10,7 @@ from PIL import Image
 
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import DegradationRanges
-from isalux_mm.functional.image_io import read_image
+from isalux_mm.io.images import read_image
 
 CONVERTERS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
 SIZE = (40, 28)  # width, height

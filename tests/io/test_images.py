@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isalux_mm.functional.image_io import ImageReadError, check_whole, list_images, read_image, read_size, write_image
+from isalux_mm.io.images import ImageReadError, check_whole, list_images, read_image, read_size, write_image
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # OpenCV's default for float is the lossy LogLuv

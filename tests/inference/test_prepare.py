@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from isalux_mm.models import rows
+from isalux_mm.inference import rows
+from isalux_mm.inference.prepare import PreparedNetwork, prepare_for_inference
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.experts import DepthwiseExpert
-from isalux_mm.models.fast_inference import PreparedNetwork, prepare_for_inference
 from isalux_mm.models.gates import Routing, SoftGate
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.registry import MODELS
@@ -54,6 +54,9 @@ SWITCHES = {
     'dense FFN': dict(ffn=dict(type='DenseFFN')),
     'gamma base': dict(base='gamma'),
     'brightened input': dict(brightened_input=True),
+    'safeguards': dict(safeguards=('fade', 'grey', 'black')),
+    'safeguards and gamma base': dict(safeguards=('grey', 'black'), base='gamma'),
+    'fade alone': dict(safeguards=('fade', ), base='gamma'),
     'three scales': dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=(1, 1, 2)),
     'one scale': dict(embed_dims=(8, ), depths=(2, ), num_heads=(2, )),
 }
@@ -105,8 +108,9 @@ def test_every_switch_agrees_with_the_network(switch, strip_rows):
         assert (block.attention is None) == (switch == 'depthwise qkv') and block.ffn is not None
 
 
-@pytest.mark.parametrize('changes', [SWITCHES['both priors'], SWITCHES['mixed experts'], SWITCHES['gamma base']],
-                         ids=['both priors', 'mixed experts', 'gamma base'])
+@pytest.mark.parametrize('changes', [SWITCHES['both priors'], SWITCHES['mixed experts'], SWITCHES['gamma base'],
+                                     SWITCHES['safeguards']],
+                         ids=['both priors', 'mixed experts', 'gamma base', 'safeguards'])
 @pytest.mark.parametrize('size', [(1, 1), (1, 7), (9, 1), (2, 3), (16, 20)])
 def test_small_and_even_sizes_agree_in_float64(size, changes):
     # few pixels leave the Gram matrix singular: float32 of either form is then far from float64
@@ -243,7 +247,7 @@ def test_bad_options(options, message):
 
 
 def test_preparing_twice_is_an_error():
-    with pytest.raises(ValueError, match='network must not be prepared already'):
+    with pytest.raises(ValueError, match='model must not be prepared already'):
         prepare_for_inference(prepare_for_inference(build()))
 
 
@@ -261,7 +265,7 @@ def test_enhancer_gives_a_prepared_copy(losses):
     torch.manual_seed(0)
     model = LowLightEnhancer(dict(SMALL, **BOTH), losses)
     model.last_routings = [Routing(*[torch.ones(1, 1)] * 3)]
-    prepared, image = model.prepare_for_inference(), images()
+    prepared, image = prepare_for_inference(model), images()
     assert isinstance(model.network, ISALux) and model.training and isinstance(prepared.network, PreparedNetwork)
     assert model.losses and not prepared.losses and not prepared.training
     with torch.no_grad():
@@ -279,6 +283,6 @@ def test_enhancer_keeps_padding_out_when_prepared():
     image = images(count=2)
     padded = torch.nn.functional.pad(image, (0, 11, 0, 3))
     samples = [EnhanceDataSample(metainfo=dict(img_shape=(37, 53))) for _ in image]
-    prepared = model.prepare_for_inference()
+    prepared = prepare_for_inference(model)
     for a, b in zip(prepared.predict(padded, samples), prepared.predict(image)):
         torch.testing.assert_close(a.pred_img, b.pred_img)

@@ -1,6 +1,5 @@
 """`ISALuxNeck`: an enhancement network as the preprocessing neck of a detector or segmentor."""
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +9,9 @@ from torch import Tensor
 
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.resizing import reduced_size
-from isalux_mm.models.enhancer import run_unpadded
+from isalux_mm.model_zoo import find_weights
+from isalux_mm.models.base import routed
+from isalux_mm.models.enhancer import build_network, run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
 from isalux_mm.registry import MODELS
@@ -32,10 +33,11 @@ class ISALuxNeck(BaseModule):
     A network that changes nothing changes nothing at any resolution.
 
     Args:
-        network: config of a registered enhancement network.
-        checkpoint: weights of a `LowLightEnhancer` or of the bare network. Read when the neck is built; a missing
-            file is an error only when images arrive before other weights do, so that a checkpoint of the whole
-            chain can be used without it.
+        network: config of a registered enhancement network, or the name of a packaged model: its network, and, if
+            there is no `checkpoint`, its weights.
+        checkpoint: weights of a `LowLightEnhancer` or of the bare network: a file, or the name of a packaged model.
+            Read when the neck is built; a missing file is an error only when images arrive before other weights do,
+            so that a checkpoint of the whole chain can be used without it.
         frozen: no gradient, no graph, eval mode that survives `.train()`.
         work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
@@ -48,7 +50,7 @@ class ISALuxNeck(BaseModule):
     """
 
     def __init__(self,
-                 network: dict = dict(type='ISALux'),
+                 network: dict | str = dict(type='ISALux'),
                  checkpoint: str | None = None,
                  *,
                  frozen: bool = False,
@@ -58,7 +60,9 @@ class ISALuxNeck(BaseModule):
         super().__init__(init_cfg)
         if work_short_side is not None and work_short_side < 1:
             raise ValueError(f'work_short_side must be at least 1 or None, got {work_short_side}')
-        self.network = MODELS.build(network)
+        self.network = build_network(network)
+        if checkpoint is None and isinstance(network, str):
+            checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen
         self.work_short_side, self.clamp_output = work_short_side, clamp_output
         self.lacks_weights = False
@@ -69,8 +73,9 @@ class ISALuxNeck(BaseModule):
             self.requires_grad_(False)
             self.eval()
 
-    def _load_checkpoint(self, path: str) -> None:
-        self.lacks_weights = not Path(path).is_file()
+    def _load_checkpoint(self, name: str) -> None:
+        path = find_weights(name)
+        self.lacks_weights = not path.is_file()
         if self.lacks_weights:
             print_log(f'{type(self).__name__}: {path} does not exist; weights must come from another checkpoint',
                       logger='current')
@@ -131,11 +136,11 @@ class ISALuxNeck(BaseModule):
 
     def _run(self, image: Tensor) -> Tensor:
         """Runs the network; keeps its routing where there is one to be balanced."""
-        if self.training and hasattr(self.network, 'forward_with_routing'):
-            enhanced, routings = self.network.forward_with_routing(image)
-            self.last_routings = joined(self.last_routings, routings)
-            return enhanced
-        return self.network(image)
+        if not self.training:
+            return self.network(image)
+        enhanced, routings = routed(self.network, image)
+        self.last_routings = joined(self.last_routings, routings)
+        return enhanced
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """A checkpoint of another width gives one clear error, under non-strict loading too."""

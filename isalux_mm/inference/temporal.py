@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_image
-from isalux_mm.models.isalux import ISALux, Tile
-from isalux_mm.models.statistics import SharedStatistics, sharing
-from isalux_mm.models.tiled import network_inside
+from isalux_mm.inference.tiled import network_inside
+from isalux_mm.models.isalux import ISALux
+from isalux_mm.models.statistics import SharedStatistics, Tile, sharing
 
 TIME_CONSTANT = 0.5  # seconds
 # Relative difference between frames. Of pairs of 72 unrelated dark photographs 3% differ by less; a pan by 5% of the

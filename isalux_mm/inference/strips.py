@@ -15,11 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.channel_attention import attention_from_gram
-from isalux_mm.models.attention import HISAAttention
-from isalux_mm.models.blocks import ChannelLayerNorm, TransformerBlock
-from isalux_mm.models.experts import ConvExpert, DenseFFN, DepthwiseExpert, GatedDconvExpert, MoEFFN
-from isalux_mm.models.gates import Routing, SoftGate
-from isalux_mm.models.rows import (
+from isalux_mm.inference.rows import (
     STRIP_BYTES,
     PriorFeatures,
     RowWindow,
@@ -30,6 +26,10 @@ from isalux_mm.models.rows import (
     normalise,
     strips,
 )
+from isalux_mm.models.attention import HISAAttention
+from isalux_mm.models.blocks import ChannelLayerNorm, TransformerBlock
+from isalux_mm.models.experts import ConvExpert, DenseFFN, DepthwiseExpert, GatedDconvExpert, MoEFFN
+from isalux_mm.models.gates import Routing, SoftGate
 
 
 class StripAttention(nn.Module):
@@ -162,7 +162,7 @@ class StripFeedForward(nn.Module):
     @property
     def hidden(self) -> int:
         """Most hidden channels that may exist at once."""
-        return self.widest * (1 if self.gate is None else getattr(self.gate, 'top_k', self.gate.num_experts))
+        return self.widest * (1 if self.gate is None else self.gate.num_selected)
 
     def forward(self, x: Tensor, norm: ChannelLayerNorm, rows: int, pooled: Tensor | None) -> Routing | None:
         """Adds the feed-forward of LN2(x) to x (H, W, C), in place.

@@ -1,11 +1,7 @@
 """Picture files with all that they carry: depth, alpha, grey, orientation, EXIF, colour profile, resolution."""
 import io
-import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +12,7 @@ import tifffile
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
+from isalux_mm.io.whole_file import whole_file
 
 ARRAY_SUFFIX = '.npy'
 TIFF_SUFFIXES = ('.tif', '.tiff')
@@ -146,22 +143,6 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int = QUALITY)
             _write_pillow(file, suffix, samples, picture, quality)
         else:
             file.write(_deep_png(samples, picture))
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that appears under its name only when it is complete; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=path.suffix, prefix=f'.{path.stem[:100]}-', dir=path.parent)
-    try:
-        os.close(handle)
-        with open(temporary, 'w+b') as file:
-            yield file
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def to_upright(samples: np.ndarray, orientation: int) -> np.ndarray:
@@ -363,10 +344,3 @@ def _write_tiff(file: BinaryIO, samples: np.ndarray, picture: Picture) -> None:
         planarconfig='contig' if samples.ndim == 3 else None, extrasamples=['unassalpha'] if has_alpha else None,
         compression='zlib', iccprofile=picture.icc, metadata=None, software=False,
         resolution=picture.dpi, resolutionunit=INCH if picture.dpi else None, extratags=tags)
-
-
-def _umask() -> int:
-    """The process's umask (reading it means setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

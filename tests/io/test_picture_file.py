@@ -5,8 +5,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from isalux_mm.functional.image_io import list_images, read_size
-from isalux_mm.functional.picture_file import (
+from isalux_mm.io.images import list_images, read_size
+from isalux_mm.io.picture_file import (
     ImageReadError,
     Picture,
     picture_of,

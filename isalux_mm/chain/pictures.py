@@ -11,7 +11,9 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from isalux_mm.chain.task import EnhancedTask
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.io.images import write_image
 from isalux_mm.visualization.panels import side_by_side
 
 FIELDS = {'input': 'input_img', 'enhanced': 'enhanced_img'}
@@ -64,11 +66,11 @@ class ChainVisualizationHook(Hook):
         sample = samples[0]
         name = Path(sample.get('img_path') or f'{batch_idx:06d}').stem
         drawn = self.draw(sample, dataset_meta=runner.visualizer.dataset_meta)
-        mmcv.imwrite(drawn[..., ::-1], str(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg'))
+        write_image(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg', drawn / np.float32(255))
         runner.visualizer.add_image(f'{stage}/{name}', drawn, step=runner.iter)
 
 
-def chain_of(model: nn.Module) -> nn.Module:
+def chain_of(model: nn.Module) -> EnhancedTask:
     """The chain behind distributed and test-time-augmentation wrappers.
 
     Raises:
@@ -76,7 +78,7 @@ def chain_of(model: nn.Module) -> nn.Module:
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
-    if not hasattr(model, 'keep_pictures'):
+    if not isinstance(model, EnhancedTask):
         raise ValueError('drawing on the enhanced image needs an EnhancedDetector or EnhancedSegmentor, '
                          f'got {type(model).__name__}')
     return model

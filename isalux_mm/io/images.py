@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from isalux_mm.functional.picture_file import (
+from isalux_mm.io.picture_file import (
     ARRAY_SUFFIX,
     DECODING_ERRORS,
     EXIF_ORIENTATION,

@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
-from isalux_mm.models.fast_inference import prepare_for_inference
-from isalux_mm.models.temporal import RunningMeans, TemporalEnhancer, flicker, frame_difference
+from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.inference.temporal import RunningMeans, TemporalEnhancer, flicker, frame_difference
 from isalux_mm.registry import MODELS
 
 SEMANTIC = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=5,
@@ -29,9 +29,11 @@ def frames(count=4, scene=0, noise=0.02):
 
 
 @pytest.mark.parametrize('prepared', [True, False])
+@pytest.mark.parametrize('safeguards', [(), ('fade', 'grey', 'black')], ids=['plain', 'safeguards'])
 @torch.no_grad()
-def test_first_frame_is_a_still_picture_and_zero_switches_off(prepared):
-    network = prepare_for_inference(build()) if prepared else build()
+def test_first_frame_is_a_still_picture_and_zero_switches_off(prepared, safeguards):
+    network = build(safeguards=safeguards)
+    network = prepare_for_inference(network) if prepared else network
     clip = frames()
     temporal, off = TemporalEnhancer(network), TemporalEnhancer(network, time_constant=0)
     for i, frame in enumerate(clip):

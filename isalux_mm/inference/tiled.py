@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.tiling import Span, blend_weights, round_up, split
-from isalux_mm.models.fast_inference import PreparedNetwork, prepare_for_inference
-from isalux_mm.models.isalux import ISALux, Tile
-from isalux_mm.models.statistics import SharedStatistics, sharing
+from isalux_mm.inference.prepare import PreparedNetwork, prepare_for_inference
+from isalux_mm.models.base import EnhancementNetwork
+from isalux_mm.models.isalux import ISALux
+from isalux_mm.models.statistics import SharedStatistics, Tile, sharing
 
 STATISTICS = ('whole', 'own')
 # ours, all of these; measured in docs/speed.md
@@ -84,7 +85,7 @@ class Places:
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int], tile: int, overlap: int | None):
-        self.multiple = 2**(getattr(network_inside(network), 'num_scales', 1) - 1)
+        self.multiple = 2**(network.num_scales - 1) if isinstance(network, EnhancementNetwork) else 1
         tile = round_up(tile, self.multiple)
         if overlap is None:
             overlap = min(OVERLAP, tile // 3 // self.multiple * self.multiple)

@@ -5,11 +5,7 @@ from torch import Tensor, nn
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.illumination import prior_pyramid
 from isalux_mm.functional.safeguards import guard, guarded
-from isalux_mm.models.attention import STREAMS
-from isalux_mm.models.blocks import UpsampleFuse
-from isalux_mm.models.gates import Routing
-from isalux_mm.models.isalux import ISALux, Tile
-from isalux_mm.models.rows import (
+from isalux_mm.inference.rows import (
     STRIP_BYTES,
     PriorFeatures,
     RowWindow,
@@ -20,7 +16,12 @@ from isalux_mm.models.rows import (
     semantic_source,
     strips,
 )
-from isalux_mm.models.strips import StripBlock
+from isalux_mm.inference.strips import StripBlock
+from isalux_mm.models.attention import STREAMS, HISAAttention
+from isalux_mm.models.blocks import UpsampleFuse
+from isalux_mm.models.gates import Routing
+from isalux_mm.models.isalux import ISALux
+from isalux_mm.models.statistics import Tile
 
 
 class StripISALux(nn.Module):
@@ -38,7 +39,7 @@ class StripISALux(nn.Module):
         super().__init__()
         self.network, self.strip_rows = network, strip_rows
         blocks = [b for stage in (*network.encoder, network.bottleneck, *network.decoder) for b in stage]
-        used = {s for b in blocks for s in getattr(b.attention, 'streams', STREAMS)}
+        used = {s for b in blocks for s in (b.attention.streams if isinstance(b.attention, HISAAttention) else STREAMS)}
         adapters = dict(illumination=network.illumination_adapters, semantics=network.semantic_adapters)
         self.enriched = tuple(s for s in STREAMS if s in used and adapters[s] is not None)
         self.encoder = nn.ModuleList(self._stage(stage) for stage in network.encoder)

@@ -5,9 +5,9 @@ from mmengine.model import BaseModule
 from mmengine.runner import save_checkpoint
 from safetensors.torch import save_file
 
+from isalux_mm.chain.neck import ISALuxNeck, carry_over
 from isalux_mm.models.baselines import CurveNetwork, GammaCurve, Identity
 from isalux_mm.models.enhancer import LowLightEnhancer
-from isalux_mm.models.neck import ISALuxNeck, carry_over
 from isalux_mm.registry import MODELS
 
 ISALUX = dict(type='ISALux', embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2), semantic_prior=dict(type='NoPrior'))
