@@ -50,7 +50,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=('isalux_mm', 'isalux_mm.*')),
-    package_data={'isalux_mm': ['weights/*.safetensors'], 'isalux_mm.functional': ['*.npz']},
+    package_data={'isalux_mm': ['weights/*.safetensors', 'weights/*.txt'], 'isalux_mm.functional': ['*.npz']},
     cmdclass={'build_py': BuildWithConfigs},
     entry_points={'console_scripts': ['isalux = isalux_mm.cli:main']},
     install_requires=CORE,

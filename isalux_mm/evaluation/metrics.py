@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional import image_quality
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
+from isalux_mm.functional.label_agreement import mean_iou, pixel_agreement
 from isalux_mm.functional.niqe import niqe
 from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
@@ -159,6 +160,24 @@ class LPIPS(ImageMetric):
         image_quality.check_pair(pred, gt)
         with torch.no_grad():
             return (self.model(pred, gt, normalize=True).item(), )
+
+
+@METRICS.register_module()
+class LabelAgreement(BaseMetric):
+    """Agreement of a semantic prior with its teacher over all images, from `confusion` of every data sample.
+
+    Reports the share of `pixels` with the same label and `mIoU` over the classes that the teacher sees.
+    """
+    default_prefix = 'agreement'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Adds the counts of a batch."""
+        self.results += [sample['confusion'].cpu() for sample in data_samples]
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Both measures of the summed counts."""
+        counts = torch.stack(results).sum(0)
+        return dict(pixels=pixel_agreement(counts), mIoU=mean_iou(counts))
 
 
 def image_of(sample: dict, field: str) -> Tensor:
