@@ -80,7 +80,9 @@ class DegradationRanges:
         read_spread: standard deviation of log read variance around 2.18 log(shot) + 1.20; ibidem.
         noise_left: share of that noise's deviation which the camera's averaging and denoising leave, drawn log-evenly.
             Ours: gives dark 8-bit photographs a noise of 0.5 to 5 levels.
-        correlated_share, blurred_share, jpeg_share: probabilities of correlated noise, blur, JPEG. Ours.
+        correlated_share: probability of correlated noise. Ours.
+        blurred_share: of blur. Ours.
+        jpeg_share: of JPEG. Ours.
         noise_sigma: drawn with `correlated_share`, pixels. Ours: demosaicing spreads noise over neighbours.
         blur_sigma: drawn with `blurred_share`, pixels. Ours.
         jpeg_quality: drawn with `jpeg_share`. Ours.

@@ -63,7 +63,8 @@ class MatrixProduct:
     computes faster in float32.
 
     Args:
-        device, dtype: as in `Setup`.
+        device: as in `Setup`.
+        dtype: likewise.
         side: rows and columns; by default 2048 on a CPU, 8192 on a GPU.
     """
 
