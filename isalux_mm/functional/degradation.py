@@ -109,7 +109,7 @@ class DegradationRanges:
     bits: int = 8
     poisson: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, (tuple, list)) and (len(value) != 2 or value[0] > value[1]):
@@ -182,7 +182,7 @@ def sample_degradation(reference: np.ndarray, ranges: DegradationRanges, rng: np
     draw = Degradation(
         stops=float(rng.uniform(*ranges.stops)),
         reference_toe=float(rng.uniform(*ranges.reference_toe)),
-        gains=tuple(float(g) for g in np.clip(rng.normal(1, ranges.gain_jitter, 3), 0.5, 2)),
+        gains=_gains(rng, ranges.gain_jitter),
         shot=left**2 * shot,
         read=left * float(np.sqrt(read_variance)),
         noise_sigma=_with_share(rng, ranges.correlated_share, ranges.noise_sigma),
@@ -332,6 +332,11 @@ def _unit_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) 
 
 def _log_uniform(rng: np.random.Generator, values: Range) -> float:
     return float(np.exp(rng.uniform(*np.log(values))))
+
+
+def _gains(rng: np.random.Generator, jitter: float) -> tuple[float, float, float]:
+    red, green, blue = (float(gain) for gain in np.clip(rng.normal(1, jitter, 3), 0.5, 2))
+    return red, green, blue
 
 
 def _with_share(rng: np.random.Generator, share: float, values: Range) -> float:

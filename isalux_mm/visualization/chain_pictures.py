@@ -1,6 +1,7 @@
 """What is drawn on in a chain of enhancer and task model: the input, the enhanced image, or both, by a hook."""
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -68,18 +69,19 @@ class ChainVisualizationHook(Hook):
         runner.visualizer.add_image(f'{stage}/{name}', drawn, step=runner.iter)
 
 
-def chain_of(model: nn.Module) -> nn.Module:
-    """The chain behind distributed and test-time-augmentation wrappers.
+def chain_of(model: nn.Module) -> Any:
+    """The chain, a task model with `keep_pictures`, behind distributed and test-time-augmentation wrappers.
 
     Raises:
         ValueError: if the model is no chain.
     """
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    if not hasattr(model, 'keep_pictures'):
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    if not hasattr(inner, 'keep_pictures'):
         raise ValueError('drawing on the enhanced image needs an EnhancedDetector or EnhancedSegmentor, '
-                         f'got {type(model).__name__}')
-    return model
+                         f'got {type(inner).__name__}')
+    return inner
 
 
 def draw_on_pictures(sample: BaseDataElement, draw_on: str,

@@ -192,9 +192,9 @@ def dominating_operators(call: Callable[[Tensor], Tensor], images: Tensor) -> li
             for name, count, seconds in rows[:PROFILE_ROWS]]
 
 
-def describe_machine(device: str, threads: int) -> dict[str, str | int]:
+def describe_machine(device: str, threads: int) -> dict[str, object]:
     """Where the figures come from: processor, GPU, threads, versions, precision of products."""
-    found = dict(
+    found: dict[str, object] = dict(
         cpu=cpu_name(), cores=os.cpu_count() or 1, threads=threads, system=platform.platform(terse=True),
         python=platform.python_version(), torch=torch.__version__)
     if device == 'cuda':
