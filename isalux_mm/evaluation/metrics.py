@@ -198,7 +198,8 @@ def paired_quality(pred: Tensor, gt: Tensor) -> tuple[float, float, float, float
     """PSNR, SSIM, then both with GT-mean, of (3, H, W), RGB in [0, 1], in float64."""
     pred, gt = pred[None].double(), gt[None].to(pred.device).double()
     scaled = image_quality.gt_mean(pred, gt)
-    return tuple(f(image, gt).item() for image in (pred, scaled) for f in (image_quality.psnr, image_quality.ssim))
+    raw, of_mean = ((image_quality.psnr(x, gt).item(), image_quality.ssim(x, gt).item()) for x in (pred, scaled))
+    return *raw, *of_mean
 
 
 def finite_mean(name: str, values: Sequence[float]) -> float:

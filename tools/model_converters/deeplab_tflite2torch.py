@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from isalux_mm.functional.image_io import list_images, read_image
 from safetensors.torch import save
 from torch import Tensor
 
-from isalux_mm.functional.image_io import list_images, read_image
 from isalux_mm.functional.resizing import resize
 from isalux_mm.models.deeplab import LAST_CHANNELS, MIDDLE, DeepLabMobileNetV2, convolutions
 
