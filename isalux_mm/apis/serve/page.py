@@ -1,8 +1,10 @@
 """The layout of the web page: controls, slider, tabs; what they call is a `Workbench`'s."""
+import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from isalux_mm.apis.serve import RefusedError, Shown, Workbench, import_gradio, megapixels, message
+from isalux_mm.apis.serve.gradio_loading import import_gradio
+from isalux_mm.apis.serve.workbench import RefusedError, Shown, Workbench, megapixels
 from isalux_mm.io.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -133,6 +135,12 @@ def tile_name(tile: int | None) -> str:
 def tile_size(name: str) -> int | None:
     """The inverse of `tile_name`."""
     return {'automatic': None, 'never': 0}[name] if name in ('automatic', 'never') else int(name.split()[0])
+
+
+def message(text: str, *, problem: bool = False) -> str:
+    """A line of the page that screen readers speak when it changes."""
+    return f'<p role="{"alert" if problem else "status"}" class="{"problem" if problem else "note"}">' \
+           f'{html.escape(text)}</p>'
 
 
 def _controls(gr, workbench: Workbench) -> tuple:
