@@ -12,14 +12,12 @@ from isalux_mm.models.blocks import TransformerBlock
 from isalux_mm.models.experts import MoEFFN
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
+from isalux_mm.models.priors import VOC_CLASSES
 from isalux_mm.visualization.explanation import Explanation, draw_explanation
 from isalux_mm.visualization.panels import to_array
 
 EXPLAINED = '_explained.png'  # end of a drawing's name
 EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing is read off at that size
-VOC_CLASSES = ('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-               'dining table', 'dog', 'horse', 'motorbike', 'person', 'potted plant', 'sheep', 'sofa', 'train',
-               'TV monitor')
 
 
 def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device: torch.device) -> np.ndarray:

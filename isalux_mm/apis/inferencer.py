@@ -261,7 +261,8 @@ class EnhanceInferencer(BaseInferencer):
             try:
                 write_picture(job.target, result)
             except (OSError, ValueError) as error:
-                return self._fail(job, error)
+                self._fail(job, error)
+                return None
         self.report.done.append(str(job.target or job.source.name))
         if job.target is not None:
             return str(job.target)

@@ -1,7 +1,7 @@
 """What an inferencer works through: jobs, where their results go, pictures read ahead, and the report of it all."""
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,7 +121,8 @@ def load(job: Job, array_order: str = 'rgb') -> Loaded:
 
 def read_ahead(read: Callable[[Job], Loaded], jobs: Iterable[Job], ahead: int) -> Iterator[Loaded]:
     """Jobs and their pictures in order, at most `ahead` of them decoded in advance by a thread."""
-    pool, pending = ThreadPoolExecutor(1), deque()
+    pool = ThreadPoolExecutor(1)
+    pending: deque[Future[Loaded]] = deque()
     try:
         for job in jobs:
             pending.append(pool.submit(read, job))

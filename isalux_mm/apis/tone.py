@@ -24,7 +24,7 @@ class Tone:
     reference_brightness: float | None = None
     highlights: str = 'soft'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_range(self.strength, 0, 1, 'strength')
         if self.reference_brightness is not None and not 0 < self.reference_brightness < 1:
             raise ValueError(f'reference_brightness must be in (0, 1), got {self.reference_brightness}')

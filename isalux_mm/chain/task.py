@@ -195,20 +195,6 @@ def build_task_model(registry: Registry, scope: str, config: Mapping, data_prepr
     return model, channel_order or ('rgb' if turned else 'bgr')
 
 
-def check_preprocessor(model: nn.Module, suitable: bool, task: str, example: str) -> None:
-    """Raises a `ValueError` if a task model's data preprocessor is not one for images.
-
-    Args:
-        model: the task model.
-        suitable: whether it is.
-        task: the model's name in the chain.
-        example: name of a suitable one, for the message.
-    """
-    if not suitable:
-        raise ValueError(f"{task} must have a data_preprocessor for images, such as {example} with the {task}'s mean "
-                         f'and std, got {type(model.data_preprocessor).__name__} in {type(model).__name__}')
-
-
 def to_bytes(image: Tensor) -> Tensor:
     """RGB in [0, 1] to uint8."""
     return (image.detach().float().clamp(0, 1) * 255).round().byte()

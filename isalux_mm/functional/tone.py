@@ -60,7 +60,7 @@ def within_white(enhanced: Tensor, image: Tensor, highlights: str, *, white: Ten
     """Brings what exceeds white back into [0, 1]: 'soft' by `with_soft_highlights`, 'clip' by cutting it off.
 
     Args:
-        enhanced, image, white: as of `with_soft_highlights`.
+        enhanced: as of `with_soft_highlights`, like `image` and `white`.
         highlights: 'soft' or 'clip'.
 
     Raises:

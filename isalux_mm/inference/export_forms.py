@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.tone import HIGHLIGHTS, within_white
 from isalux_mm.models.blocks import UpsampleFuse
-from isalux_mm.models.experts import MoEFFN, runs_fused
+from isalux_mm.models.experts import MoEFFN
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.lora import LoRAProjection
@@ -24,21 +24,15 @@ class AllExpertsFFN(nn.Module):
 
     def __init__(self, ffn: MoEFFN):
         super().__init__()
-        self.gate, self.experts, self.as_one = ffn.gate, ffn.experts, one_kind(ffn)
+        self.gate, self.experts, self.experts_fuse = ffn.gate, ffn.experts, ffn.experts_fuse
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Features (B, C, H, W) in and out, and the routing of the batch."""
         routing = self.gate(x)
         weights = torch.zeros_like(routing.probabilities).scatter(1, routing.indices, routing.weights).to(x.dtype)
-        if self.as_one:
+        if self.experts_fuse:
             return self.experts[0].fused_forward(self.experts, x, weights), routing
         return sum(weights[:, i, None, None, None] * expert(x) for i, expert in enumerate(self.experts)), routing
-
-
-def one_kind(ffn: MoEFFN) -> bool:
-    """Whether all experts are of one kind and width, with a form in which several run as one."""
-    kinds = {(type(e), *(p.shape for p in e.parameters())) for e in ffn.experts}
-    return len(kinds) == 1 and runs_fused(type(ffn.experts[0]))
 
 
 class UncutUpsampleFuse(nn.Module):

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.illumination import prior_pyramid
+from isalux_mm.functional.safeguards import guard, guarded
 from isalux_mm.inference.rows import (
     STRIP_BYTES,
     PriorFeatures,
@@ -138,11 +139,16 @@ class StripISALux(nn.Module):
     def _to_rgb(self, x: Tensor, image: Tensor, tile: Tile) -> Tensor:
         """Last convolution and the residual, (1, 3, H, W)."""
         conv, height, out = self.network.to_rgb, len(x), torch.empty_like(image)
+        safeguards = self.network.safeguards
+        limits = guard(image, safeguards, tile.confidence) if safeguards else None
         for first, last in strips(height, self._rows(x)):
             above, below = max(first - 1, 0), min(last + 1, height)
             rgb = conv(as_map(x[above:below]))[0, :, first - above:last - above]
-            base = image[:, :, first:last]
+            base = shown = image[:, :, first:last]
             if self.network.base == 'gamma':
                 base = self.network.brightened(base, tile)
-            torch.add(base[0], rgb, out=out[0, :, first:last])
+            if limits is None:
+                torch.add(base[0], rgb, out=out[0, :, first:last])
+            else:
+                out[:, :, first:last] = guarded(shown, base, rgb[None].to(shown.dtype), limits.rows(first, last))
         return out

@@ -162,7 +162,7 @@ class StripFeedForward(nn.Module):
     @property
     def hidden(self) -> int:
         """Most hidden channels that may exist at once."""
-        return self.widest * (1 if self.gate is None else getattr(self.gate, 'top_k', self.gate.num_experts))
+        return self.widest * (1 if self.gate is None else self.gate.num_selected)
 
     def forward(self, x: Tensor, norm: ChannelLayerNorm, rows: int, pooled: Tensor | None) -> Routing | None:
         """Adds the feed-forward of LN2(x) to x (H, W, C), in place.

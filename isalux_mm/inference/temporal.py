@@ -40,10 +40,10 @@ class TemporalEnhancer:
 
     Frame by frame, noise alone changes what a network decides by the whole picture a little every time, and the
     brightness flickers. Here attention's Gram matrices, the gates' pooled features, class probabilities and any further
-    number (`smoothed`), such as the result's mean luma, are exponential means over time. The brightening exponent is
-    each frame's own: it evens out changes of exposure, which a smoothed one would show. A scene's first frame is
-    enhanced as a still picture is. A cut, a frame that differs much from the one before, begins a scene. Memory does
-    not grow.
+    number (`smoothed`), such as the result's mean luma, are exponential means over time. The brightening exponent and
+    the confidence of darkness are each frame's own: they even out changes of exposure, which smoothed ones would show.
+    A scene's first frame is enhanced as a still picture is. A cut, a frame that differs much from the one before,
+    begins a scene. Memory does not grow.
 
     Args:
         network: an enhancement network in eval mode, as it was built or prepared for inference; one that is no `ISALux`

@@ -18,21 +18,23 @@ class Tile(NamedTuple):
 
     Attributes:
         size: (H, W) of the whole image.
-        top, left: of the tile, multiples of 2^(scales - 1).
+        top: of the tile, a multiple of 2^(scales - 1).
+        left: likewise.
         semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
         exponent: of the brightened image, (B, 1, 1, 1), or `None`.
+        confidence: that the whole image is dark, (B, 1, 1, 1), or `None`.
     """
     size: tuple[int, int]
     top: int
     left: int
     semantics: Tensor | None
     exponent: Tensor | None
+    confidence: Tensor | None = None
 
     def of_image(self, i: int) -> 'Tile':
         """The same for image i of the batch alone."""
-        return self._replace(
-            semantics=None if self.semantics is None else self.semantics[i:i + 1],
-            exponent=None if self.exponent is None else self.exponent[i:i + 1])
+        of_images = dict(semantics=self.semantics, exponent=self.exponent, confidence=self.confidence)
+        return self._replace(**{name: None if x is None else x[i:i + 1] for name, x in of_images.items()})
 
     def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
         """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""

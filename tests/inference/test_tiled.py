@@ -18,6 +18,7 @@ SEMANTIC = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=
 OPTIONS = {
     'both priors': dict(semantic_prior=SEMANTIC),
     'brightened': dict(base='gamma', brightened_input=True),
+    'safeguards': dict(base='gamma', safeguards=('fade', 'grey', 'black')),
     'plain form': dict(attention=dict(type='HISAAttention', form='plain')),
     'dense FFN': dict(ffn=dict(type='DenseFFN')),
 }

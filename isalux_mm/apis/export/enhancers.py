@@ -1,4 +1,5 @@
 """Export of an enhancer: an ONNX file or a program; every image is routed by itself, in the graph (ours)."""
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -76,9 +77,9 @@ def _export(kind: str, out: str | Path, model: str | Path | Config, *, weights: 
     out, tone = Path(out), Tone(highlights=highlights)
     check_export(kind, out, fixed_size=fixed_size, overwrite=overwrite, check=check)
     network = EnhanceInferencer(model, weights, device='cpu', show_progress=False).model.network
-    options = dict(with_routing=with_routing, highlights=tone.highlights)
-    exported = ExportableEnhancer(network, half=half, **options)
-    reference = ExportableEnhancer(network, **options) if half else exported
+    form = partial(ExportableEnhancer, network, with_routing=with_routing, highlights=tone.highlights)
+    exported = form(half=half)
+    reference = form() if half else exported
     outputs = ('enhanced', 'routing')[:1 + with_routing]
     content = serialised(exported, kind, outputs=outputs, fixed_size=fixed_size,
                          notes=metadata(model, half=half, highlights=tone.highlights))

@@ -1,6 +1,7 @@
 """The layout of the web page: controls, slider, tabs; what they call is a `Workbench`'s."""
 import html
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from isalux_mm.apis.serve.gradio_loading import import_gradio
@@ -143,7 +144,7 @@ def message(text: str, *, problem: bool = False) -> str:
            f'{html.escape(text)}</p>'
 
 
-def _controls(gr, workbench: Workbench) -> tuple:
+def _controls(gr: ModuleType, workbench: Workbench) -> tuple:
     limits = workbench.limits
     upload = gr.File(label=f'Picture, up to {megapixels(limits.max_pixels)}', height=180,
                      file_types=list(IMAGE_SUFFIXES), elem_id='upload')
@@ -157,7 +158,7 @@ def _controls(gr, workbench: Workbench) -> tuple:
     return upload, strength, tile, start, download, gr.HTML('', elem_id='message')
 
 
-def _explanation(gr) -> tuple:
+def _explanation(gr: ModuleType) -> tuple:
     gr.Markdown('What the network saw and chose: its priors, and for every block the experts with their '
                 'probabilities.')
     button = gr.Button('Show priors and routing', elem_id='explain')
@@ -165,7 +166,7 @@ def _explanation(gr) -> tuple:
                             buttons=['fullscreen', 'download'])
 
 
-def _detections(gr) -> tuple:
+def _detections(gr: ModuleType) -> tuple:
     gr.Markdown('The same detector, without and with the enhancement ahead of it.')
     button = gr.Button('Detect before and after', elem_id='detect')
     boxes = gr.ImageSlider(label='Detections before (left) and after (right)', interactive=False, elem_id='boxes',
@@ -173,7 +174,7 @@ def _detections(gr) -> tuple:
     return button, boxes, gr.HTML('', elem_id='found')
 
 
-def _enhance(gr, workbench: Workbench, stale: int) -> Callable:
+def _enhance(gr: ModuleType, workbench: Workbench, stale: int) -> Callable:
     """The event: slider, download, message, what is shown; and empties `stale` outputs of the picture before."""
 
     def enhance(path: str | None, strength: float, tile: str) -> tuple:
@@ -188,7 +189,7 @@ def _enhance(gr, workbench: Workbench, stale: int) -> Callable:
     return enhance
 
 
-def _explain(gr, workbench: Workbench) -> Callable:
+def _explain(gr: ModuleType, workbench: Workbench) -> Callable:
 
     def explain(path: str | None) -> tuple:
         try:

@@ -53,7 +53,7 @@ class Limits:
     max_mb: int = MAX_MB
     queue_size: int = QUEUE_SIZE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('max_pixels', 'max_mb', 'queue_size'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
@@ -147,7 +147,7 @@ class Workbench:
             paths.append(source.with_name(f'boxes_{source.stem}.png'))
             write_image(paths[-1], drawn / np.float32(255))
             numbers.append(number)
-        return *paths, f'Objects found: {numbers[0]} before, {numbers[1]} after.'
+        return paths[0], paths[1], f'Objects found: {numbers[0]} before, {numbers[1]} after.'
 
     def _checked(self, path: str | Path | None) -> Path:
         if path is None:

@@ -20,7 +20,7 @@ class VideoJob:
 
     Args:
         av: PyAV.
-        reader, writer: the containers.
+        reader: the container that is read, `writer` the one that is written.
         codec: encoder of the picture.
         options: of the encoder.
         report: counts go there.

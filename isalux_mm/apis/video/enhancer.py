@@ -28,7 +28,7 @@ class VideoEnhancer:
     kept. A rotation that players apply is applied to the pixels.
 
     Args:
-        model, weights, device, dtype: as of `EnhanceInferencer`.
+        model: as of `EnhanceInferencer`, like `weights`, `device` and `dtype`.
         time_constant: seconds over which `TemporalEnhancer` smooths; 0 enhances every frame by itself.
         show_progress: whether a bar is shown, on standard error.
 

@@ -17,7 +17,7 @@ class VideoLook:
     Attributes:
         format: name of the pixel format.
         matrix: YUV matrix, as swscale numbers it.
-        colorspace, primaries, transfer: as the frame names them, or unnamed.
+        colorspace: as the frame names it, like `primaries` and `transfer`, or unnamed.
         range: limited or full.
         turns: quarters by which a player turns it, counterclockwise.
     """
