@@ -14,9 +14,11 @@ from mmengine.config import Config
 from PIL import Image, ImageCms
 
 from isalux_mm import cli
-from isalux_mm.apis import EnhanceInferencer, serve
-from isalux_mm.apis.serve import Limits, RefusedError, Workbench, check_upload, message
-from isalux_mm.apis.serve_page import build_page, launch_options, tile_name, tile_size
+from isalux_mm.apis import EnhanceInferencer
+from isalux_mm.apis.serve import Limits, RefusedError, Workbench, build_page, launch_options, workbench
+from isalux_mm.apis.serve.page import message, tile_name, tile_size
+from isalux_mm.apis.serve.server import FOLDER_VARIABLE
+from isalux_mm.apis.serve.workbench import check_upload
 from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
 
@@ -78,7 +80,7 @@ def test_the_result_is_that_of_the_inferencer(bench, tiny, tmp_path):
 
 
 def test_previews_are_upright_and_small_and_carry_the_profile_alone(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr(serve, 'PREVIEW_PIXELS', 5_000)
+    monkeypatch.setattr(workbench, 'PREVIEW_PIXELS', 5_000)
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, 'Maker'
     shown = bench.enhance(save(tmp_path / 'turned.jpg', exif=exif, icc_profile=PROFILE))
@@ -90,10 +92,11 @@ def test_previews_are_upright_and_small_and_carry_the_profile_alone(bench, tmp_p
         assert result.size == (168, 120) and result.getexif()[0x0112] == 6 and result.getexif()[0x010F] == 'Maker'
 
 
-def test_the_tile_is_handed_on(bench, tmp_path):
-    path = save(tmp_path / 'a.png')
+def test_the_tile_is_handed_on(bench, tmp_path, monkeypatch):
+    path, asked, with_tile = save(tmp_path / 'a.png'), [], EnhanceInferencer.with_tile
+    monkeypatch.setattr(EnhanceInferencer, 'with_tile', lambda self, tile: asked.append(tile) or with_tile(self, tile))
     whole, tiled = (read_picture(bench.enhance(path, tile=tile).download).image for tile in (0, 64))
-    assert bench.inferencer.tile == 64
+    assert asked == [0, 64] and bench.inferencer.tile is None
     np.testing.assert_allclose(tiled, whole, atol=1.5 / 255)
 
 
@@ -356,7 +359,7 @@ def test_ctrl_c_ends_it_and_removes_all_files(server):
 def test_a_full_queue_is_said_and_nobody_else_is_called(chromium, tiny, tmp_path, monkeypatch):
     called, started, gate, connect = set(), threading.Event(), threading.Event(), socket.socket.connect
     monkeypatch.setattr(socket.socket, 'connect', lambda self, to: (called.add(to), connect(self, to))[1])
-    monkeypatch.setenv(serve.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     workbench = Workbench(tiny, tmp_path, limits=Limits(queue_size=1))
 
     def enhance(*_):
