@@ -29,9 +29,24 @@ def page_folder() -> Iterator[Path]:
                 os.environ[FOLDER_VARIABLE] = before
 
 
+@contextmanager
+def untouched_logging() -> Iterator[None]:
+    """Keeps Uvicorn from configuring logging, which closes the handlers of the whole process, a training's log among
+    them. Gradio, which starts Uvicorn, has no option for it."""
+    from uvicorn.config import LOGGING_CONFIG
+    before = dict(LOGGING_CONFIG)
+    LOGGING_CONFIG.clear()
+    LOGGING_CONFIG.update(version=1, incremental=True)  # a change of nothing
+    try:
+        yield
+    finally:
+        LOGGING_CONFIG.clear()
+        LOGGING_CONFIG.update(before)
+
+
 def serve(inferencer: EnhanceInferencer, host: str = HOST, *, port: int = PORT, limits: Limits | None = None,
           overlay: Overlay | None = None, started: Callable[[str], None] = print) -> None:
-    """Runs the page until it is interrupted; then all its files are removed.
+    """Runs the page until it is interrupted; then all its files are removed. Loggers of the process are left alone.
 
     Args:
         inferencer: enhances.
@@ -49,8 +64,9 @@ def serve(inferencer: EnhanceInferencer, host: str = HOST, *, port: int = PORT, 
         workbench = Workbench(inferencer, folder, limits=limits, overlay=overlay)
         page = build_page(workbench)
         try:
-            _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True,
-                                        **launch_options(workbench))
+            with untouched_logging():
+                _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True,
+                                            **launch_options(workbench))
             started(address)
             threading.Event().wait()
         finally:
