@@ -14,7 +14,7 @@ from mmengine.registry import Registry
 
 SCOPE = 'isalux_mm'
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope=SCOPE, locations=['isalux_mm.models'])
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope=SCOPE, locations=['isalux_mm.models', 'isalux_mm.chain'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['isalux_mm.datasets'])
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope=SCOPE, locations=['isalux_mm.datasets'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope=SCOPE, locations=['isalux_mm.evaluation'])

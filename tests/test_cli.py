@@ -1,7 +1,6 @@
 """The command `isalux`: sub-commands, exit codes, errors; run in this process and as a module."""
 import csv
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from PIL import Image
 from isalux_mm import cli
 from isalux_mm.apis.inferencer import to_tensor
 from isalux_mm.functional.image_quality import psnr
-from isalux_mm.functional.picture_file import read_picture
+from isalux_mm.io.picture_file import read_picture
 
 BRIGHT = np.kron(np.random.default_rng(0).integers(60, 220, (5, 7, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
 DARK = (BRIGHT * 0.12).astype(np.uint8)
@@ -32,13 +31,10 @@ def call(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        before = signal.getsignal(signal.SIGTERM)
         try:
             code = cli.main([str(a) for a in arguments])
         except SystemExit as error:
             code = error.code
-        finally:
-            signal.signal(signal.SIGTERM, before)
         return code, *capsys.readouterr()
 
     return run

@@ -19,7 +19,7 @@ from PIL import Image
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli import main as isalux
 from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
-from isalux_mm.functional.image_io import read_image, write_image
+from isalux_mm.io.images import read_image, write_image
 from isalux_mm.visualization.panels import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,7 @@ from playwright.sync_api import ViewportSize, sync_playwright
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.serve import Workbench, page_folder
 from isalux_mm.apis.serve_page import build_page, launch_options
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 
 SIZE: ViewportSize = {'width': 1100, 'height': 740}
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 import isalux_mm
 from isalux_mm.apis.inferencer import EnhanceInferencer
-from isalux_mm.apis.model_zoo import DEFAULT_MODEL, packaged_models
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.functional.picture_file import whole_file
 from isalux_mm.functional.tone import with_soft_highlights
+from isalux_mm.io.picture_file import whole_file
+from isalux_mm.model_zoo import DEFAULT_MODEL, packaged_models
 from isalux_mm.models.blocks import UpsampleFuse
 from isalux_mm.models.experts import MoEFFN
 from isalux_mm.models.gates import Routing
@@ -147,7 +147,7 @@ def exportable(network: nn.Module) -> nn.Module:
         elif isinstance(module, UpsampleFuse):
             module.__class__ = UncutUpsampleFuse
         elif isinstance(module, MoEFFN):
-            if module.dispatch in ('fused', 'batched'):  # experts of one kind
+            if module.experts_fuse:
                 network.set_submodule(name, AllExpertsFFN(module))
             else:
                 module.dispatch = 'dense'

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isalux_mm.apis.explaining import explain
-from isalux_mm.apis.model_zoo import DEFAULT_MODEL, find_model
 from isalux_mm.apis.sources import SUFFIXES, Input, Source, gather
 from isalux_mm.functional.checks import check_choice, check_image, check_range
-from isalux_mm.functional.image_io import write_image
-from isalux_mm.functional.picture_file import ImageReadError, Picture, write_picture
 from isalux_mm.functional.tone import blended, with_mean_luma, with_soft_highlights
-from isalux_mm.models.fast_inference import prepare_for_inference
+from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.inference.tiled import enhance_tiled
+from isalux_mm.io.images import write_image
+from isalux_mm.io.picture_file import ImageReadError, Picture, write_picture
+from isalux_mm.model_zoo import DEFAULT_MODEL, find_model
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
-from isalux_mm.models.tiled import enhance_tiled
 from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
 from isalux_mm.visualization.explanation import draw_explanation
@@ -130,7 +130,7 @@ class EnhanceInferencer(BaseInferencer):
                  array_order: str = 'rgb') -> dict:
         """Enhances the inputs.
 
-        Depth, alpha, grey, orientation, EXIF and colour profile of files are kept (`functional.picture_file`). With
+        Depth, alpha, grey, orientation, EXIF and colour profile of files are kept (`io.picture_file`). With
         `out`, files are written one by one and nothing is kept in memory; each appears when it is complete; no input
         is ever overwritten; a result newer than its input is not made again. Files that cannot be read, enhanced or
         written are left out and reported; a wrong array raises.

@@ -15,8 +15,8 @@ import tifffile
 from PIL import Image
 
 from isalux_mm.apis.inferencer import EXPLAINED_PIXELS, EnhanceInferencer, reduced, to_tensor
-from isalux_mm.functional.image_io import IMAGE_SUFFIXES, write_image
-from isalux_mm.functional.picture_file import (
+from isalux_mm.io.images import IMAGE_SUFFIXES, write_image
+from isalux_mm.io.picture_file import (
     DECODING_ERRORS,
     ImageReadError,
     Picture,

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from isalux_mm.apis.serve import RefusedError, Shown, Workbench, import_gradio, megapixels, message
-from isalux_mm.functional.image_io import IMAGE_SUFFIXES
+from isalux_mm.io.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -17,11 +17,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor
 
 from isalux_mm.apis.inferencer import HIGHLIGHTS, EnhanceInferencer
-from isalux_mm.apis.model_zoo import DEFAULT_MODEL
 from isalux_mm.functional.checks import check_choice, check_range
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.tone import blended, white_level, with_mean_luma, with_soft_highlights
-from isalux_mm.models.temporal import TIME_CONSTANT, TemporalEnhancer
+from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
+from isalux_mm.model_zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import av

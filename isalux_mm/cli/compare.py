@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Draws one picture an input; prints the means of the figures."""
     from isalux_mm.apis.sources import gather
     from isalux_mm.evaluation.metrics import write_csv
-    from isalux_mm.functional.image_io import write_image
+    from isalux_mm.io.images import write_image
     partners = partner_tables(args.reference, args.peers)
     out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
     for source in gather(args.inputs, leave_out=out):
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dict[str, dict | Path]:
     """Files by their pair key for the reference and every peer; a single file as it is."""
     from isalux_mm.datasets.image_datasets import pair_key
-    from isalux_mm.functional.image_io import list_images
+    from isalux_mm.io.images import list_images
     folders = dict(([('reference', reference)] if reference is not None else []) + peers)
     for name, folder in folders.items():
         if not folder.exists():
@@ -83,7 +83,7 @@ def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dic
 def partners_of(name: Path, tables: Mapping[str, dict | Path]) -> 'dict[str, np.ndarray]':
     """The pictures of the tables that belong to an input; those that lack one are left out, with a warning."""
     from isalux_mm.datasets.image_datasets import pair_key
-    from isalux_mm.functional.image_io import read_image
+    from isalux_mm.io.images import read_image
     found = {}
     for method, table in tables.items():
         path = table if isinstance(table, Path) else table.get(pair_key(name))

@@ -47,7 +47,7 @@ def tile_size(text: str) -> int | None:
 def build_inferencer(args: argparse.Namespace, *, progress: bool = True) -> 'EnhanceInferencer':
     """The inferencer of the options of `add_model_options`; with a bar on a terminal, unless `progress` is off."""
     from isalux_mm.apis import EnhanceInferencer
-    from isalux_mm.apis.model_zoo import DEFAULT_MODEL
+    from isalux_mm.model_zoo import DEFAULT_MODEL
     return EnhanceInferencer(
         args.model or DEFAULT_MODEL, args.weights, args.device, dtype=args.dtype, tile=args.tile,
         show_progress=progress and sys.stderr.isatty() and not args.quiet)

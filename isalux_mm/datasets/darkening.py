@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 
 from isalux_mm.functional.degradation import (
@@ -102,6 +103,26 @@ class DarkenImage(BaseTransform):
         if self.keep_reference:
             results['reference_img'] = reference
         return results
+
+
+def packed_reference(results: dict, transform: str) -> np.ndarray:
+    """The bright original of a darkened image, (H, W, 3), uint8, BGR, for packing.
+
+    Args:
+        results: of a pipeline, at its end.
+        transform: who asks, for the error.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    if 'reference_img' not in results:
+        raise KeyError(f'{transform} needs reference_img (DarkenImage or SplitReferenceImage), got {sorted(results)}')
+    return results['reference_img']
+
+
+def as_rgb_tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, 3), BGR, to (3, H, W), RGB, of the same type."""
+    return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
 
 
 def image_name(results: dict) -> str:

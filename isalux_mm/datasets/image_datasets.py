@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
-from isalux_mm.functional.image_io import ImageReadError, check_whole, list_images, read_size
+from isalux_mm.io.images import ImageReadError, check_whole, list_images, read_size
 from isalux_mm.registry import DATASETS
 
 KNOWN_PREFIXES = ('low', 'normal', 'high')  # LOL-v2 names its pairs low00690, normal00690

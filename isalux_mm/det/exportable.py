@@ -9,8 +9,8 @@ from mmdet.apis import init_detector
 from mmdet.models.dense_heads import YOLOXHead
 from torch import Tensor, nn
 
+from isalux_mm.chain.preprocessor import WHITE
 from isalux_mm.det.enhanced_detector import EnhancedDetector
-from isalux_mm.models.chain import WHITE
 
 
 class ExportableDetection(nn.Module):

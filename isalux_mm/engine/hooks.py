@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch.nn import functional as F
 
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
 

@@ -1,7 +1,6 @@
 """mmengine metrics on top of `functional`: numbers per image, their means in the table, a CSV on request."""
 import csv
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from torchmetrics.functional.image.lpips import _LPIPS
 
 from isalux_mm.functional import image_quality
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
+from isalux_mm.functional.label_agreement import mean_iou, pixel_agreement
 from isalux_mm.functional.niqe import niqe
+from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
 
 # file names under which torchvision publishes LPIPS's backbones
@@ -161,6 +162,24 @@ class LPIPS(ImageMetric):
             return (self.model(pred, gt, normalize=True).item(), )
 
 
+@METRICS.register_module()
+class LabelAgreement(BaseMetric):
+    """Agreement of a semantic prior with its teacher over all images, from `confusion` of every data sample.
+
+    Reports the share of `pixels` with the same label and `mIoU` over the classes that the teacher sees.
+    """
+    default_prefix = 'agreement'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Adds the counts of a batch."""
+        self.results += [sample['confusion'].cpu() for sample in data_samples]
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Both measures of the summed counts."""
+        counts = torch.stack(results).sum(0)
+        return dict(pixels=pixel_agreement(counts), mIoU=mean_iou(counts))
+
+
 def image_of(sample: dict, field: str) -> Tensor:
     """The field's image, (3, H, W).
 
@@ -195,17 +214,10 @@ def finite_mean(name: str, values: Sequence[float]) -> float:
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a table whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_path(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def _build_lpips(net: str, backbone: Path) -> nn.Module:

@@ -188,7 +188,11 @@ class MoEFFN(nn.Module):
         dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
             compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
             host), 'sparse' (each expert runs on the images that chose it; what both do for a mixture of kinds or
-            widths), 'dense' (every expert on every image: the plain reference, and the form to export).
+            widths), 'dense' (every expert on every image: the plain reference).
+
+    Attributes:
+        dispatch: as asked for; `form` says what is run.
+        experts_fuse: whether all experts are of one kind and width, with a fused form.
 
     Raises:
         ValueError: if a list of experts does not have N entries or `dispatch` is unknown.
@@ -208,20 +212,30 @@ class MoEFFN(nn.Module):
             raise ValueError(f'experts must list num_experts = {num_experts} configs, got {len(configs)}')
         self.experts = nn.ModuleList(MODELS.build(dict(config, embed_dims=embed_dims)) for config in configs)
         self.gate = MODELS.build(dict(gate, embed_dims=embed_dims, num_experts=num_experts))
+        self.dispatch = dispatch
         one_kind = len({(type(e), *(p.shape for p in e.parameters())) for e in self.experts}) == 1
-        fusible = one_kind and runs_fused(type(self.experts[0]))
-        self.dispatch = 'sparse' if dispatch in ('fused', 'batched') and not fusible else dispatch
+        self.experts_fuse = one_kind and runs_fused(type(self.experts[0]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Features (B, C, H, W) in and out, and the routing of the batch."""
         routing = self.gate(x)
         weights = routing.weights.to(x.dtype)
-        dispatch = self.dispatch
-        if dispatch == 'fused' and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
-            dispatch = 'batched'
-        out = getattr(self, f'_forward_{dispatch}')(x, routing.indices, weights)
-        touches_all = dispatch in ('batched', 'dense')
+        form = self.form(x.device.type == 'cpu' and not torch.compiler.is_compiling())
+        forms = dict(fused=self._forward_fused, batched=self._forward_batched, sparse=self._forward_sparse,
+                     dense=self._forward_dense)
+        out = forms[form](x, routing.indices, weights)
+        touches_all = form in ('batched', 'dense')
         return (out if touches_all or not self.training else self._touch_all(out)), routing
+
+    def form(self, host_may_read: bool) -> str:
+        """What is run for the `dispatch` that was asked for.
+
+        Args:
+            host_may_read: whether reading the routing on the host costs nothing: eager, on a CPU.
+        """
+        if self.dispatch in ('fused', 'batched') and not self.experts_fuse:
+            return 'sparse'
+        return 'batched' if self.dispatch == 'fused' and not host_may_read else self.dispatch
 
     def _forward_dense(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """Every expert on every image; those not selected get the weight zero."""

@@ -122,6 +122,6 @@ class MMSegSemanticPrior(SegmentationPrior):
         if self.checkpoint:
             load_weights(self.network.segmentor, local_file(self.checkpoint), name='semantic prior')
 
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
-        return super().forward(image if self.sees_rgb else image.flip(1))
+    def scores(self, image: Tensor) -> Tensor:
+        """As of `SegmentationPrior`."""
+        return super().scores(image if self.sees_rgb else image.flip(1))

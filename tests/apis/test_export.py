@@ -68,7 +68,7 @@ def _no_trace_of_the_tracer():
 
 @pytest.fixture(scope='module')
 def plain():
-    return network()
+    return network(safeguards=('fade', 'grey', 'black'))
 
 
 @pytest.fixture(scope='module')

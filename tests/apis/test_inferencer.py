@@ -11,7 +11,7 @@ from PIL import Image
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis import inferencer as module
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
-from isalux_mm.functional.picture_file import read_picture
+from isalux_mm.io.picture_file import read_picture
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS
 

@@ -14,7 +14,7 @@ from isalux_mm.apis import video as module
 from isalux_mm.apis.video import VideoEnhancer, pixel_format
 from isalux_mm.cli import main
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
-from isalux_mm.models.temporal import flicker
+from isalux_mm.inference.temporal import flicker
 
 av = pytest.importorskip('av', reason='videos need PyAV')
 SIZE = (48, 64)

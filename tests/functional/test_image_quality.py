@@ -6,7 +6,6 @@ import torch
 from skimage import data, metrics
 from skimage.filters import gaussian
 
-from isalux_mm.functional.image_io import read_image
 from isalux_mm.functional.image_quality import (
     MS_SSIM_MINIMUM,
     MS_SSIM_WEIGHTS,
@@ -16,6 +15,7 @@ from isalux_mm.functional.image_quality import (
     psnr,
     ssim,
 )
+from isalux_mm.io.images import read_image
 
 PHOTOGRAPHS = ('astronaut', 'chelsea', 'coffee', 'rocket')
 # the arguments under which scikit-image computes Wang et al.'s SSIM; its mean leaves out a border of 5 pixels, half the

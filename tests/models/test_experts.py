@@ -87,7 +87,7 @@ def test_unselected_experts_get_a_gradient_of_zero_in_training(dispatch):
                          ids=['kinds', 'widths'])
 def test_mixture_of_kinds_or_widths_falls_back_to_the_sparse_dispatch(experts, dispatch):
     module = mixture(dispatch, experts, top_k=2)
-    assert module.dispatch == 'sparse'
+    assert module.dispatch == dispatch and module.form(True) == module.form(False) == 'sparse'
     torch.testing.assert_close(module(images())[0], mixture('dense', experts, top_k=2)(images())[0])
 
 
@@ -99,7 +99,7 @@ def test_an_expert_with_a_forward_of_its_own_is_not_fused_as_its_parent(dispatch
 
     monkeypatch.setitem(MODELS.module_dict, 'Doubled', Doubled)
     plain, own = mixture(dispatch, dict(type='ConvExpert')), mixture(dispatch, dict(type='Doubled'))
-    assert plain.dispatch == dispatch and own.dispatch == 'sparse'
+    assert plain.form(True) == dispatch and own.form(True) == 'sparse' and own.dispatch == dispatch
     torch.testing.assert_close(own(images())[0], 2 * plain(images())[0])
 
 

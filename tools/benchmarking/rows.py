@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from isalux_mm.apis.export import ExportableEnhancer, runner, serialised
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.inference import prepare_for_inference
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.priors import TorchvisionSemanticPrior
 
@@ -195,7 +196,7 @@ def build_row(name: str, setup: Setup) -> Row:
     if 'onnx' in options:
         return _onnx_row(network, setup, parameters)
     if kind.prepared:
-        prepared = model.prepare_for_inference(dtype=dtype, compile=compiled)
+        prepared = prepare_for_inference(model, dtype=dtype, compile=compiled)
         return Row(without_gradients(prepared), without_gradients(lambda image: network(image.float())), parameters)
     network.to(dtype)
     eager = without_gradients(network)

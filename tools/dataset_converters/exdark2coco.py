@@ -18,9 +18,7 @@ import argparse
 import csv
 import hashlib
 import json
-import os
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
+from isalux_mm.io.whole_file import write_json
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif')
 OFFICIAL_SUBSETS = ('train', 'val', 'test')
@@ -354,15 +353,6 @@ class Converter:
                 dict(id=len(file['annotations']) + 1, image_id=entry.number, bbox=rectangle,
                      category_id=EXDARK_CLASSES.index(box.label) + 1, area=rectangle[2] * rectangle[3],
                      iscrowd=int(box.crowd), segmentation=[]))
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Writes JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
-        json.dump(content, file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -16,9 +16,7 @@ Input of such models: BGR, 0 to 255, padded with 114 (YOLOX 0.1.1 and later; mmd
 """
 import argparse
 import importlib.util
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +41,8 @@ from mmdet.datasets import CocoDataset
 from mmdet.models.layers import CSPLayer
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+
+from isalux_mm.io.whole_file import whole_file
 
 DEFAULT_CONFIG = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
 PADDING = 114  # YOLOX
@@ -262,12 +262,9 @@ def difference(detector: nn.Module, path: Path, height: int, width: int, decoded
 
 def save(path: Path, detector: nn.Module, classes: Sequence[str], source: str) -> None:
     """Writes the checkpoint whole or not at all; tensors and plain types alone, so `weights_only` loads it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
+    with whole_file(path) as file:
         torch.save(dict(meta=dict(dataset_meta=dict(classes=tuple(classes)), source=source),
                         state_dict=detector.state_dict()), file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def convert(path: Path, config: str, calibration: Path | None = None) -> tuple[nn.Module, float]:
