@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from isalux_mm.apis.model_zoo import find_model
 from mmengine.config import Config, DictAction
 from torch import Tensor
 
-from isalux_mm.apis.model_zoo import find_model
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import (
@@ -31,8 +31,8 @@ from isalux_mm.evaluation.harmlessness import (
     measure_grey,
     measure_well_lit,
 )
-from isalux_mm.io.images import list_images, read_image
 from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.io.images import list_images, read_image
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
