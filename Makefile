@@ -1,4 +1,4 @@
-# make demo: train on real photographs in minutes and see it; make test: the whole test suite;
+# make demo: train on real photographs in minutes and see it; make test: the whole test suite; make lint; make docs;
 # make test-openmmlab: the suite with the original OpenMMLab packages.
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 DEMO_DIR := work_dirs/demo
 
 OPENMMLAB_VENV := .venv-openmmlab
+DOCS_VENV := .venv-docs
 
-.PHONY: demo test test-openmmlab lint setup clean
+.PHONY: help demo test test-openmmlab lint docs setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -50,5 +51,15 @@ $(OPENMMLAB_VENV)/.installed: requirements.txt requirements-dev.txt requirements
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
+# An environment of its own, small and soon made: the API reference is read off the sources, which need not run.
+docs: $(DOCS_VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
+	@echo 'make docs: site/index.html'
+
+$(DOCS_VENV)/.installed: requirements-docs.txt
+	test -x $(DOCS_VENV)/bin/python || python3 -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
+
 clean:
-	rm -rf work_dirs/demo data/demo
+	rm -rf work_dirs/demo data/demo site

@@ -1,7 +1,6 @@
 """The command `isalux`: sub-commands, exit codes, errors; run in this process and as a module."""
 import csv
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -32,13 +31,10 @@ def call(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        before = signal.getsignal(signal.SIGTERM)
         try:
             code = cli.main([str(a) for a in arguments])
         except SystemExit as error:
             code = error.code
-        finally:
-            signal.signal(signal.SIGTERM, before)
         return code, *capsys.readouterr()
 
     return run

@@ -10,11 +10,8 @@ from isalux_mm.models.attention import HISAAttention
 from isalux_mm.models.blocks import TransformerBlock
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
+from isalux_mm.models.priors import VOC_CLASSES
 from isalux_mm.visualization.explanation import Explanation
-
-VOC_CLASSES = ('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-               'dining table', 'dog', 'horse', 'motorbike', 'person', 'potted plant', 'sheep', 'sofa', 'train',
-               'TV monitor')
 
 
 @torch.no_grad()

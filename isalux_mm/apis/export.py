@@ -225,7 +225,8 @@ def export_detector(out: str | Path,
         model: config file of an `EnhancedDetector` with a YOLOX.
         checkpoint: of the chain, or of the detector where the enhancer has its own; mmengine may unpickle it.
         fixed_size: (H, W), multiples of the detector's largest stride.
-        overwrite, check: as of `export_onnx`; what is compared are the scores.
+        overwrite: as of `export_onnx`.
+        check: likewise; what is compared are the scores.
 
     Raises:
         FileExistsError, ImportError, RuntimeError: as of `export_onnx`.

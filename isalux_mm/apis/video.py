@@ -71,7 +71,7 @@ class VideoEnhancer:
     kept. A rotation that players apply is applied to the pixels.
 
     Args:
-        model, weights, device, dtype: as of `EnhanceInferencer`.
+        model: as of `EnhanceInferencer`, like `weights`, `device` and `dtype`.
         time_constant: seconds over which `TemporalEnhancer` smooths; 0 enhances every frame by itself.
         show_progress: whether a bar is shown, on standard error.
 
@@ -167,7 +167,7 @@ class VideoEnhancer:
             temporal: of this video.
             frame: (H, W, 3), RGB, integers of their full scale.
             seconds: since the frame before.
-            strength, reference_brightness, highlights: as of `__call__`.
+            strength: as of `__call__`, like `reference_brightness` and `highlights`.
 
         Returns:
             Same shape and type.
@@ -196,7 +196,7 @@ class Job:
 
     Args:
         av: PyAV.
-        reader, writer: the containers.
+        reader: the container that is read, `writer` the one that is written.
         codec: encoder of the picture.
         options: of the encoder.
         report: counts go there.

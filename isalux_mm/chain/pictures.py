@@ -1,6 +1,7 @@
 """What is drawn on in a chain of enhancer and task model: the input, the enhanced image, or both, by a hook."""
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -76,12 +77,13 @@ def chain_of(model: nn.Module) -> EnhancedTask:
     Raises:
         ValueError: if the model is no chain.
     """
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    if not isinstance(model, EnhancedTask):
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    if not isinstance(inner, EnhancedTask):
         raise ValueError('drawing on the enhanced image needs an EnhancedDetector or EnhancedSegmentor, '
-                         f'got {type(model).__name__}')
-    return model
+                         f'got {type(inner).__name__}')
+    return inner
 
 
 def draw_on_pictures(sample: BaseDataElement, draw_on: str,

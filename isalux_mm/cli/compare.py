@@ -112,14 +112,15 @@ def draw(pictures: 'Mapping[str, np.ndarray]', figures: Mapping[str, Quality],
     import numpy as np
 
     from isalux_mm.visualization.comparison import draw_comparison, telling_crops
-    notes = {name: (f'PSNR {p:.2f} dB, SSIM {s:.3f}', f'GT-mean: {pm:.2f} dB, {sm:.3f}')
-             for name, (p, s, pm, sm) in figures.items()}
+    notes: dict[str, tuple[str, ...]] = {
+        name: (f'PSNR {p:.2f} dB, SSIM {s:.3f}', f'GT-mean: {pm:.2f} dB, {sm:.3f}')
+        for name, (p, s, pm, sm) in figures.items()}
     size = pictures['input'].shape
     notes |= {name: (f'{p.shape[1]}x{p.shape[0]}: another size, shown resized', )
               for name, p in pictures.items() if p.shape != size}
     boxes = crops or telling_crops(pictures['input'], pictures['ours'])
     shown = {name: np.round(picture * 255).astype(np.uint8) for name, picture in pictures.items()}
-    return draw_comparison(shown, notes, [tuple(box) for box in boxes]) / np.float32(255)
+    return draw_comparison(shown, notes, [(x, y, width, height) for x, y, width, height in boxes]) / np.float32(255)
 
 
 def print_means(rows: list[tuple]) -> None:

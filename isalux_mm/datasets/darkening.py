@@ -2,6 +2,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,16 +31,16 @@ def darkness_ranges(ranges: Mapping | None = None, gain: float | None = None) ->
     Raises:
         ValueError: if the gain is outside (0, 1], or given along with an exposure in `ranges`.
     """
-    ranges = dict(ranges or {})
+    changes: dict[str, Any] = dict(ranges or {})
     if gain is None:
-        return DegradationRanges(**ranges)
+        return DegradationRanges(**changes)
     if not 0 < gain <= 1:
         raise ValueError(f'gain must be in (0, 1], got {gain}')
-    clash = sorted({'stops', 'mean_ratio'} & set(ranges))
+    clash = sorted({'stops', 'mean_ratio'} & set(changes))
     if clash:
         raise ValueError(f'gain fixes the exposure, so ranges must not hold it, got {clash}')
     fixed = dict(mean_ratio=None, stops=(math.log2(gain), ) * 2)
-    return DegradationRanges(**PLAIN_SRGB | ranges | fixed)
+    return DegradationRanges(**PLAIN_SRGB | changes | fixed)
 
 
 def darken(image: np.ndarray, ranges: DegradationRanges, rng: np.random.Generator) -> tuple[np.ndarray, Degradation]:

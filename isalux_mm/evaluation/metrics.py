@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional import image_quality
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
+from isalux_mm.functional.label_agreement import mean_iou, pixel_agreement
 from isalux_mm.functional.niqe import niqe
 from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
@@ -161,6 +162,24 @@ class LPIPS(ImageMetric):
             return (self.model(pred, gt, normalize=True).item(), )
 
 
+@METRICS.register_module()
+class LabelAgreement(BaseMetric):
+    """Agreement of a semantic prior with its teacher over all images, from `confusion` of every data sample.
+
+    Reports the share of `pixels` with the same label and `mIoU` over the classes that the teacher sees.
+    """
+    default_prefix = 'agreement'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Adds the counts of a batch."""
+        self.results += [sample['confusion'].cpu() for sample in data_samples]
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Both measures of the summed counts."""
+        counts = torch.stack(results).sum(0)
+        return dict(pixels=pixel_agreement(counts), mIoU=mean_iou(counts))
+
+
 def image_of(sample: dict, field: str) -> Tensor:
     """The field's image, (3, H, W).
 
@@ -179,7 +198,8 @@ def paired_quality(pred: Tensor, gt: Tensor) -> tuple[float, float, float, float
     """PSNR, SSIM, then both with GT-mean, of (3, H, W), RGB in [0, 1], in float64."""
     pred, gt = pred[None].double(), gt[None].to(pred.device).double()
     scaled = image_quality.gt_mean(pred, gt)
-    return tuple(f(image, gt).item() for image in (pred, scaled) for f in (image_quality.psnr, image_quality.ssim))
+    raw, of_mean = ((image_quality.psnr(x, gt).item(), image_quality.ssim(x, gt).item()) for x in (pred, scaled))
+    return *raw, *of_mean
 
 
 def finite_mean(name: str, values: Sequence[float]) -> float:

@@ -80,7 +80,9 @@ class DegradationRanges:
         read_spread: standard deviation of log read variance around 2.18 log(shot) + 1.20; ibidem.
         noise_left: share of that noise's deviation which the camera's averaging and denoising leave, drawn log-evenly.
             Ours: gives dark 8-bit photographs a noise of 0.5 to 5 levels.
-        correlated_share, blurred_share, jpeg_share: probabilities of correlated noise, blur, JPEG. Ours.
+        correlated_share: probability of correlated noise. Ours.
+        blurred_share: of blur. Ours.
+        jpeg_share: of JPEG. Ours.
         noise_sigma: drawn with `correlated_share`, pixels. Ours: demosaicing spreads noise over neighbours.
         blur_sigma: drawn with `blurred_share`, pixels. Ours.
         jpeg_quality: drawn with `jpeg_share`. Ours.
@@ -107,7 +109,7 @@ class DegradationRanges:
     bits: int = 8
     poisson: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, (tuple, list)) and (len(value) != 2 or value[0] > value[1]):
@@ -180,7 +182,7 @@ def sample_degradation(reference: np.ndarray, ranges: DegradationRanges, rng: np
     draw = Degradation(
         stops=float(rng.uniform(*ranges.stops)),
         reference_toe=float(rng.uniform(*ranges.reference_toe)),
-        gains=tuple(float(g) for g in np.clip(rng.normal(1, ranges.gain_jitter, 3), 0.5, 2)),
+        gains=_gains(rng, ranges.gain_jitter),
         shot=left**2 * shot,
         read=left * float(np.sqrt(read_variance)),
         noise_sigma=_with_share(rng, ranges.correlated_share, ranges.noise_sigma),
@@ -330,6 +332,11 @@ def _unit_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) 
 
 def _log_uniform(rng: np.random.Generator, values: Range) -> float:
     return float(np.exp(rng.uniform(*np.log(values))))
+
+
+def _gains(rng: np.random.Generator, jitter: float) -> tuple[float, float, float]:
+    red, green, blue = (float(gain) for gain in np.clip(rng.normal(1, jitter, 3), 0.5, 2))
+    return red, green, blue
 
 
 def _with_share(rng: np.random.Generator, share: float, values: Range) -> float:

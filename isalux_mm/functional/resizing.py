@@ -1,4 +1,6 @@
 """Resizing arrays so that the mean brightness stays, and sizes that are reduced in proportion."""
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -11,7 +13,9 @@ def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """
     shorter = torch.sym_min(height, width)
     target = torch.sym_min(shorter, short_side)
-    return tuple((2 * side * target + shorter) // (2 * shorter) for side in (height, width))
+    # whole numbers, or in a traced graph what stands for them
+    size: Any = tuple((2 * side * target + shorter) // (2 * shorter) for side in (height, width))
+    return size
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -81,7 +81,8 @@ class Places:
     Args:
         network: starts are multiples of what it reduces the image by.
         size: (H, W).
-        tile, overlap: as of `enhance_tiled`.
+        tile: as of `enhance_tiled`.
+        overlap: likewise.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int], tile: int, overlap: int | None):

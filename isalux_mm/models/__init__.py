@@ -3,9 +3,11 @@ from isalux_mm.models import (  # noqa: F401
     attention,
     baselines,
     data_preprocessor,
+    deeplab,
     experts,
     gates,
     losses,
+    prior_adaptation,
     priors,
     zero_reference,
 )

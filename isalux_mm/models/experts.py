@@ -98,7 +98,7 @@ class ConvExpert(nn.Module):
 
     @staticmethod
     def fused_forward(experts: Sequence['ConvExpert'], x: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[k](x); see the module's head. x: (B, C, H, W), weights: (B, K)."""
+        """Sum over k of `weights[:, k] * experts[k](x)`; see the module's head. x: (B, C, H, W), weights: (B, K)."""
         hidden = gelu(F.conv2d(x, _cat(experts, 'expand.weight'), _cat(experts, 'expand.bias')))
         groups = sum(e.spatial.groups for e in experts)
         hidden = gelu(
@@ -107,7 +107,7 @@ class ConvExpert(nn.Module):
 
     @staticmethod
     def batched_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[indices[:, k]](x). x: (B, C, H, W), indices and weights: (B, K)."""
+        """Sum over k of `weights[:, k] * experts[indices[:, k]](x)`. x: (B, C, H, W), indices and weights: (B, K)."""
         size = tuple(x.shape[2:])
         hidden = F.gelu(convolve_batched(experts, F.gelu(expand_batched(experts, x, indices)), indices, size))
         return project_batched(experts, hidden, indices, weights, size)
@@ -153,7 +153,7 @@ class GatedDconvExpert(nn.Module):
 
     @staticmethod
     def fused_forward(experts: Sequence['GatedDconvExpert'], x: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[k](x). x: (B, C, H, W), weights: (B, K)."""
+        """Sum over k of `weights[:, k] * experts[k](x)`. x: (B, C, H, W), weights: (B, K)."""
         hidden = F.conv2d(x, _cat(experts, 'expand.weight'), _cat(experts, 'expand.bias'))
         hidden = F.conv2d(hidden, _cat(experts, 'spatial.weight'), _cat(experts, 'spatial.bias'), padding=1,
                           groups=hidden.shape[1])
@@ -162,7 +162,7 @@ class GatedDconvExpert(nn.Module):
 
     @staticmethod
     def batched_forward(experts: Sequence['GatedDconvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[indices[:, k]](x). x: (B, C, H, W), indices and weights: (B, K)."""
+        """Sum over k of `weights[:, k] * experts[indices[:, k]](x)`. x: (B, C, H, W), indices and weights: (B, K)."""
         size = tuple(x.shape[2:])
         hidden = convolve_batched(experts, expand_batched(experts, x, indices), indices, size)
         a, b = hidden.unflatten(1, (indices.shape[1], 2, -1)).unbind(dim=2)  # each (B, K, hidden, HW)

@@ -18,7 +18,8 @@ class Tile(NamedTuple):
 
     Attributes:
         size: (H, W) of the whole image.
-        top, left: of the tile, multiples of 2^(scales - 1).
+        top: of the tile, a multiple of 2^(scales - 1).
+        left: likewise.
         semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
         exponent: of the brightened image, (B, 1, 1, 1), or `None`.
         confidence: that the whole image is dark, (B, 1, 1, 1), or `None`.

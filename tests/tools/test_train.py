@@ -2,12 +2,14 @@
 import csv
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -33,8 +35,9 @@ log_level = 'ERROR'
 
 
 def call(monkeypatch, name: str, *args) -> None:
-    """Runs `isalux train` or `isalux test`, which tools/train.py and tools/test.py are."""
-    assert main([name, *map(str, args)]) == 0
+    """Runs tools/train.py or tools/test.py, which are `isalux train` and `isalux test`."""
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
+    assert load_tool(name).main() == 0
 
 
 def write_pairs(root: Path, count: dict[str, int]) -> Path:

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from isalux_mm.io.whole_file import whole_file, write_json, write_text
 
@@ -186,7 +187,7 @@ def write_plot(results: Mapping, path: Path) -> None:
     plt.close(figure)
 
 
-def _draw_lines(axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
+def _draw_lines(axes: Axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
     for model in results['settings']['models']:
         points = [(pixels(row['size']) / 1e6, value(row)) for row in results['rows'] if row['model'] == model]
         points = [point for point in points if point[1]]
@@ -198,9 +199,9 @@ def _draw_lines(axes, results: Mapping, value: Callable[[Mapping], float | None]
         axes.legend(fontsize=8)
 
 
-def _draw_bars(axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
-    rows = [row for row in results['rows'] if value(row)]
-    axes.barh([row['model'] for row in rows], [value(row) for row in rows])
+def _draw_bars(axes: Axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
+    bars = [(row['model'], size) for row in results['rows'] if (size := value(row))]
+    axes.barh([model for model, _ in bars], [size for _, size in bars])
     axes.invert_yaxis()
     axes.set_xlabel(label)
 

@@ -145,7 +145,8 @@ def read_bbgt(path: Path) -> list[Box]:
         if not fields:
             continue
         label, values = fields[0], _numbers(fields[1:], BBGT_FIELDS - 1, place, line)
-        boxes.append(Box(class_name(label, place), *values[:4], crowd=bool(values[BBGT_IGNORE - 1])))
+        left, top, width, height = values[:4]
+        boxes.append(Box(class_name(label, place), left, top, width, height, bool(values[BBGT_IGNORE - 1])))
     return boxes
 
 
@@ -277,11 +278,13 @@ class Converter:
         self.entries, self.subsets, self.annotations = entries, subsets, annotations
         self.pictures, self.fractions = pictures, fractions
         self.account: dict[str, list[str]] = defaultdict(list)
-        self.counts = {name: Counter() for name in ('images', 'boxes', 'class', 'lighting', 'in_out')}
+        self.counts: dict[str, Counter] = {
+            name: Counter() for name in ('images', 'boxes', 'class', 'lighting', 'in_out')}
 
     def run(self) -> dict[str, dict]:
         """COCO files by subset (without `info`), images in the order of the official list."""
-        files = {subset: dict(images=[], annotations=[]) for subset in sorted(set(self.subsets.values()))}
+        subsets = sorted(set(self.subsets.values()))
+        files: dict[str, dict] = {subset: dict(images=[], annotations=[]) for subset in subsets}
         for key, subset in sorted(self.subsets.items(), key=lambda item: self.entries[item[0]].number):
             boxes = self._boxes(key)
             if boxes is not None:

@@ -183,8 +183,8 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    for error in errors:
-        print(error, file=sys.stderr)
+    for message in errors:
+        print(message, file=sys.stderr)
     counts = Counter(job.split for job in jobs)
     print(f'{len(jobs) - len(errors)} of {len(jobs)} pairs in {args.out} ({counts[TRAIN]} for training, {counts[VAL]} '
           f'held out), {len(errors)} failed')
