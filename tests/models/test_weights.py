@@ -8,7 +8,8 @@ from skimage import data
 
 import isalux_mm
 from isalux_mm.datasets.transforms import resize, to_tensor
-from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.image_quality import psnr
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS

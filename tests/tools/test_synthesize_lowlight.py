@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from isalux_mm.datasets.image_datasets import PairedImageDataset
-from isalux_mm.functional.degradation import DegradationRanges
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.images import read_image
 
 CONVERTERS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
