@@ -16,9 +16,8 @@ from processes import PATIENCE, wait_until
 
 from isalux_mm import cli
 from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis.serve import Limits, RefusedError, Workbench, build_page, launch_options, workbench
+from isalux_mm.apis.serve import Limits, RefusedError, Workbench, workbench
 from isalux_mm.apis.serve.page import message, tile_name, tile_size
-from isalux_mm.apis.serve.server import FOLDER_VARIABLE
 from isalux_mm.apis.serve.workbench import check_upload
 from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
