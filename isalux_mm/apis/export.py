@@ -147,7 +147,7 @@ def exportable(network: nn.Module) -> nn.Module:
         elif isinstance(module, UpsampleFuse):
             module.__class__ = UncutUpsampleFuse
         elif isinstance(module, MoEFFN):
-            if module.dispatch in ('fused', 'batched'):  # experts of one kind
+            if module.dispatch in ('fused', 'batched', 'by_image'):  # experts of one kind
                 network.set_submodule(name, AllExpertsFFN(module))
             else:
                 module.dispatch = 'dense'

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.expert_by_image import ExpertWeights, experts_of_images
 from isalux_mm.models.attention import to_map, to_tokens
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS
 
-DISPATCHES = ('fused', 'batched', 'sparse', 'dense')
+DISPATCHES = ('fused', 'batched', 'by_image', 'sparse', 'dense')
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -112,6 +113,21 @@ class ConvExpert(nn.Module):
         hidden = F.gelu(convolve_batched(experts, F.gelu(expand_batched(experts, x, indices)), indices, size))
         return project_batched(experts, hidden, indices, weights, size)
 
+    @staticmethod
+    def by_image_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """As `batched_forward`, one image after another, with a backward of its own."""
+        size = tuple(x.shape[2:])
+        project = gather(experts, 'project.weight', indices).flatten(3)  # (B, K, C, hidden)
+        bias = gather(experts, 'project.bias', indices)
+        out = experts_of_images(to_tokens(x), size, ExpertWeights(
+            expand=gather(experts, 'expand.weight', indices).flatten(1, 2).flatten(2),
+            expand_bias=gather(experts, 'expand.bias', indices).flatten(1),
+            spatial=gather(experts, 'spatial.weight', indices).flatten(1, 2),
+            spatial_bias=gather(experts, 'spatial.bias', indices).flatten(1),
+            project=(project * weights[..., None, None]).transpose(1, 2).flatten(2),
+            project_bias=(bias * weights[..., None]).sum(dim=1)))
+        return to_map(out, *size)
+
 
 @MODELS.register_module()
 class DepthwiseExpert(ConvExpert):
@@ -169,11 +185,10 @@ class GatedDconvExpert(nn.Module):
         return project_batched(experts, (F.gelu(a) * b).flatten(1, 2), indices, weights, size)
 
 
-def runs_fused(kind: type[nn.Module]) -> bool:
-    """Whether `fused_forward` belongs to the kind's `forward`: a subclass may have overridden the latter alone."""
-    owners = {name: next((i for i, base in enumerate(kind.__mro__) if name in vars(base)), None)
-              for name in ('fused_forward', 'forward')}
-    return owners['fused_forward'] is not None and owners['fused_forward'] <= owners['forward']
+def belongs_to_forward(kind: type[nn.Module], name: str) -> bool:
+    """Whether a kind has the named form and it belongs to its `forward`: a subclass may have overridden the latter."""
+    owners = {n: next((i for i, base in enumerate(kind.__mro__) if n in vars(base)), None) for n in (name, 'forward')}
+    return owners[name] is not None and owners[name] <= owners['forward']
 
 
 @MODELS.register_module()
@@ -187,8 +202,10 @@ class MoEFFN(nn.Module):
         gate: config of a gate.
         dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
             compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
-            host), 'sparse' (each expert runs on the images that chose it; what both do for a mixture of kinds or
-            widths), 'dense' (every expert on every image: the plain reference, and the form to export).
+            host), 'by_image' (one image after another with a backward of its own, the fastest for training on a CPU;
+            elsewhere, compiled, or where a kind has no such form, 'fused'), 'sparse' (each expert runs on the images
+            that chose it; what the others do for a mixture of kinds or widths), 'dense' (every expert on every image:
+            the plain reference, and the form to export).
 
     Raises:
         ValueError: if a list of experts does not have N entries or `dispatch` is unknown.
@@ -209,18 +226,21 @@ class MoEFFN(nn.Module):
         self.experts = nn.ModuleList(MODELS.build(dict(config, embed_dims=embed_dims)) for config in configs)
         self.gate = MODELS.build(dict(gate, embed_dims=embed_dims, num_experts=num_experts))
         one_kind = len({(type(e), *(p.shape for p in e.parameters())) for e in self.experts}) == 1
-        fusible = one_kind and runs_fused(type(self.experts[0]))
-        self.dispatch = 'sparse' if dispatch in ('fused', 'batched') and not fusible else dispatch
+        kind = type(self.experts[0])
+        if dispatch == 'by_image' and not belongs_to_forward(kind, 'by_image_forward'):
+            dispatch = 'fused'
+        fusible = one_kind and belongs_to_forward(kind, 'fused_forward')
+        self.dispatch = 'sparse' if dispatch in ('fused', 'batched', 'by_image') and not fusible else dispatch
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Features (B, C, H, W) in and out, and the routing of the batch."""
         routing = self.gate(x)
         weights = routing.weights.to(x.dtype)
         dispatch = self.dispatch
-        if dispatch == 'fused' and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
+        if dispatch in ('fused', 'by_image') and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
             dispatch = 'batched'
         out = getattr(self, f'_forward_{dispatch}')(x, routing.indices, weights)
-        touches_all = dispatch in ('batched', 'dense')
+        touches_all = dispatch in ('batched', 'by_image', 'dense')
         return (out if touches_all or not self.training else self._touch_all(out)), routing
 
     def _forward_dense(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
@@ -252,6 +272,10 @@ class MoEFFN(nn.Module):
     def _forward_batched(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """All images together, every one with the weights of its experts."""
         return self.experts[0].batched_forward(self.experts, x, indices, weights)
+
+    def _forward_by_image(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """One image after another, every one with the weights of its experts."""
+        return self.experts[0].by_image_forward(self.experts, x, indices, weights)
 
     def _run_fused(self, choice: Sequence[int], x: Tensor, weights: Tensor) -> Tensor:
         experts = [self.experts[i] for i in choice]
