@@ -24,8 +24,8 @@ EXTRAS = {
     'export': ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.18'],
     'docs': ['mkdocs>=1.6', 'mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29', 'pymdown-extensions>=10'],
     'dev': [
-        'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6',
-        'scikit-image>=0.22', 'scikit-learn>=1.4', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
+        'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
+        'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
     ],
 }
 

@@ -15,7 +15,8 @@ from skimage import data
 from isalux_mm.datasets.transforms import resize, to_tensor
 from isalux_mm.evaluation import harmlessness
 from isalux_mm.evaluation.harmlessness import DEMANDS
-from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.illumination import halve
 from isalux_mm.functional.image_quality import psnr
 from isalux_mm.inference.prepare import prepare_for_inference
