@@ -4,6 +4,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
+
+
+def size_of(images: Tensor) -> tuple[int, int]:
+    """(H, W) of (..., H, W)."""
+    height, width = images.shape[-2:]
+    return height, width
 
 
 def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
