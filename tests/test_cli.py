@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from isalux_mm import cli
-from isalux_mm.apis.inferencer import to_tensor
+from isalux_mm.apis.jobs import to_tensor
 from isalux_mm.functional.image_quality import psnr
 from isalux_mm.io.picture_file import read_picture
 

@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from isalux_mm.apis.model_zoo import find_model
 from mmengine.config import Config, DictAction
 from torch import Tensor
 
@@ -33,6 +32,7 @@ from isalux_mm.evaluation.harmlessness import (
 )
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.io.images import list_images, read_image
+from isalux_mm.model_zoo import find_model
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
@@ -88,7 +88,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--exposed', type=int, help='how many of them are shown at ten exposures; all by default')
     parser.add_argument('--low', type=Path, metavar='DIR', help='low images of pairs')
     parser.add_argument('--gt', type=Path, metavar='DIR', help='their references')
-    parser.add_argument('--names', type=Path, metavar='FILE', help='names of the pairs to use, one a line')
+    parser.add_argument('--names', type=Path, metavar='CONFIG',
+                        help="config with the names of the pairs to use, 'lol_v1_holdout', held out of training")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     if (args.low is None) != (args.gt is None):
@@ -107,7 +108,7 @@ def main() -> int:
     if args.photos:
         values |= measure_exposures(network, photographs[:args.exposed])
     if args.low:
-        names = set(args.names.read_text(encoding='utf-8').split()) if args.names else None
+        names = set(map(str, Config.fromfile(args.names).lol_v1_holdout)) if args.names else None
         values |= measure_chroma(network, pairs(args.low, args.gt, names))
     print(as_markdown(values))
     further = {name: value for name, value in values.items() if name not in DEMANDS}

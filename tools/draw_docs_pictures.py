@@ -18,7 +18,8 @@ from PIL import Image
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli import main as isalux
-from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.images import read_image, write_image
 from isalux_mm.visualization.panels import side_by_side
 

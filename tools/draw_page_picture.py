@@ -11,8 +11,7 @@ from PIL import Image
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis.serve import Workbench, page_folder
-from isalux_mm.apis.serve_page import build_page, launch_options
+from isalux_mm.apis.serve import Workbench, build_page, launch_options, page_folder
 from isalux_mm.io.images import write_image
 
 SIZE: ViewportSize = {'width': 1100, 'height': 740}

@@ -96,7 +96,7 @@ def partners_of(name: Path, tables: Mapping[str, dict | Path]) -> 'dict[str, np.
 
 def quality(pictures: 'Mapping[str, np.ndarray]') -> dict[str, Quality]:
     """Raw and GT-mean PSNR and SSIM against the reference, of those that have its size."""
-    from isalux_mm.apis.inferencer import to_tensor
+    from isalux_mm.apis.jobs import to_tensor
     from isalux_mm.evaluation.metrics import paired_quality
     from isalux_mm.functional.image_quality import WINDOW
     reference = pictures.get('reference')

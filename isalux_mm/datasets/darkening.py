@@ -8,13 +8,9 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.degradation import (
-    Degradation,
-    DegradationRanges,
-    degrade,
-    sample_degradation,
-    seeded_generator,
-)
+from isalux_mm.functional.degradation import degrade, seeded_generator
+from isalux_mm.functional.degradation_draw import sample_degradation
+from isalux_mm.functional.degradation_ranges import Degradation, DegradationRanges
 from isalux_mm.registry import TRANSFORMS
 
 PLAIN_SRGB = dict(slope=None, reference_toe=(1.0, 1.0))

@@ -1,6 +1,5 @@
 """An enhanced YOLOX as one graph: a dark picture in, boxes and scores out (ours; paper silent)."""
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from isalux_mm.chain.preprocessor import WHITE
 from isalux_mm.det.enhanced_detector import EnhancedDetector
+from isalux_mm.inference.export_forms import exportable
 
 
 class ExportableDetection(nn.Module):
@@ -18,7 +18,6 @@ class ExportableDetection(nn.Module):
 
     Args:
         chain: whose detector's head is a `YOLOXHead`; copied, not touched.
-        exportable: brings the enhancement network into the form that can be exported.
 
     Attributes:
         stride: of which height and width must be multiples.
@@ -28,7 +27,7 @@ class ExportableDetection(nn.Module):
             that no graph is known to follow.
     """
 
-    def __init__(self, chain: nn.Module, exportable: Callable[[nn.Module], nn.Module]):
+    def __init__(self, chain: nn.Module):
         super().__init__()
         head: Any = getattr(getattr(chain, 'detector', None), 'bbox_head', None)
         if not isinstance(chain, EnhancedDetector) or not isinstance(head, YOLOXHead):

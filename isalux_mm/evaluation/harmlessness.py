@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isalux_mm.functional.harmlessness import (
+from isalux_mm.functional.harm import (
     channel_spread,
     chroma_factor,
     constants,

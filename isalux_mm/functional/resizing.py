@@ -1,9 +1,10 @@
-"""Resizing arrays so that the mean brightness stays, and sizes that are reduced in proportion."""
+"""Resizing pictures so that the mean brightness stays, and sizes that are reduced in proportion."""
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -38,3 +39,12 @@ def shrink(image: np.ndarray, max_side: int) -> np.ndarray:
     h, w = image.shape[:2]
     scale = max_side / max(h, w)
     return image if scale >= 1 else resize(image, max(round(h * scale), 1), max(round(w * scale), 1))
+
+
+def reduced(image: Tensor, pixels: int) -> Tensor:
+    """An image (1, 3, H, W) brought down to at most this many pixels; smaller ones as they are."""
+    scale = (pixels / image[0, 0].numel())**0.5
+    if scale >= 1:
+        return image
+    size = [max(int(side * scale), 1) for side in image.shape[-2:]]
+    return F.interpolate(image, size=size, mode='bilinear', antialias=True)

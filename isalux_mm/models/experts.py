@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.expert_by_image import ExpertWeights, experts_of_images
 from isalux_mm.functional.resizing import size_of
 from isalux_mm.models.attention import to_map, to_tokens
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS
 
-DISPATCHES = ('fused', 'batched', 'sparse', 'dense')
+DISPATCHES = ('fused', 'batched', 'by_image', 'sparse', 'dense')
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -116,6 +117,21 @@ class ConvExpert(nn.Module):
         hidden = F.gelu(convolve_batched(experts, F.gelu(expand_batched(experts, x, indices)), indices, size))
         return project_batched(experts, hidden, indices, weights, size)
 
+    @staticmethod
+    def by_image_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """As `batched_forward`, one image after another, with a backward of its own."""
+        size = tuple(x.shape[2:])
+        project = gather(experts, 'project.weight', indices).flatten(3)  # (B, K, C, hidden)
+        bias = gather(experts, 'project.bias', indices)
+        out = experts_of_images(to_tokens(x), size, ExpertWeights(
+            expand=gather(experts, 'expand.weight', indices).flatten(1, 2).flatten(2),
+            expand_bias=gather(experts, 'expand.bias', indices).flatten(1),
+            spatial=gather(experts, 'spatial.weight', indices).flatten(1, 2),
+            spatial_bias=gather(experts, 'spatial.bias', indices).flatten(1),
+            project=(project * weights[..., None, None]).transpose(1, 2).flatten(2),
+            project_bias=(bias * weights[..., None]).sum(dim=1)))
+        return to_map(out, *size)
+
 
 @MODELS.register_module()
 class DepthwiseExpert(ConvExpert):
@@ -173,10 +189,10 @@ class GatedDconvExpert(nn.Module):
         return project_batched(experts, (F.gelu(a) * b).flatten(1, 2), indices, weights, size)
 
 
-def runs_fused(kind: type[nn.Module]) -> bool:
-    """Whether `fused_forward` belongs to the kind's `forward`: a subclass may have overridden the latter alone."""
-    owners = [{'fused_forward', 'forward'} & vars(base).keys() for base in kind.__mro__]
-    return 'fused_forward' in next(names for names in owners if names)
+def belongs_to_forward(kind: type[nn.Module], name: str) -> bool:
+    """Whether a kind has the named form and it belongs to its `forward`: a subclass may have overridden the latter."""
+    owners = ({name, 'forward'} & vars(base).keys() for base in kind.__mro__)
+    return name in next(names for names in owners if names)
 
 
 @MODELS.register_module()
@@ -190,8 +206,10 @@ class MoEFFN(nn.Module):
         gate: config of a gate.
         dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
             compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
-            host), 'sparse' (each expert runs on the images that chose it; what both do for a mixture of kinds or
-            widths), 'dense' (every expert on every image: the plain reference).
+            host), 'by_image' (one image after another with a backward of its own, the fastest for training on a CPU;
+            elsewhere, compiled, or where a kind has no such form, as 'fused'), 'sparse' (each expert runs on the images
+            that chose it; what the others do for a mixture of kinds or widths), 'dense' (every expert on every image:
+            the plain reference).
 
     Attributes:
         dispatch: as asked for; `form` says what is run.
@@ -217,17 +235,19 @@ class MoEFFN(nn.Module):
         self.gate = MODELS.build(dict(gate, embed_dims=embed_dims, num_experts=num_experts))
         self.dispatch = dispatch
         one_kind = len({(type(e), *(p.shape for p in e.parameters())) for e in self.experts}) == 1
-        self.experts_fuse = one_kind and runs_fused(type(self.experts[0]))
+        kind = type(self.experts[0])
+        self.experts_fuse = one_kind and belongs_to_forward(kind, 'fused_forward')
+        self.experts_run_by_image = one_kind and belongs_to_forward(kind, 'by_image_forward')
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Features (B, C, H, W) in and out, and the routing of the batch."""
         routing = self.gate(x)
         weights = routing.weights.to(x.dtype)
         form = self.form(x.device.type == 'cpu' and not torch.compiler.is_compiling())
-        forms = dict(fused=self._forward_fused, batched=self._forward_batched, sparse=self._forward_sparse,
-                     dense=self._forward_dense)
+        forms = dict(fused=self._forward_fused, batched=self._forward_batched, by_image=self._forward_by_image,
+                     sparse=self._forward_sparse, dense=self._forward_dense)
         out = forms[form](x, routing.indices, weights)
-        touches_all = form in ('batched', 'dense')
+        touches_all = form in ('batched', 'by_image', 'dense')
         return (out if touches_all or not self.training else self._touch_all(out)), routing
 
     def form(self, host_may_read: bool) -> str:
@@ -236,9 +256,11 @@ class MoEFFN(nn.Module):
         Args:
             host_may_read: whether reading the routing on the host costs nothing: eager, on a CPU.
         """
-        if self.dispatch in ('fused', 'batched') and not self.experts_fuse:
+        if self.dispatch in ('fused', 'batched', 'by_image') and not self.experts_fuse:
             return 'sparse'
-        return 'batched' if self.dispatch == 'fused' and not host_may_read else self.dispatch
+        if self.dispatch in ('fused', 'by_image') and not host_may_read:
+            return 'batched'
+        return 'fused' if self.dispatch == 'by_image' and not self.experts_run_by_image else self.dispatch
 
     def _forward_dense(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """Every expert on every image; those not selected get the weight zero."""
@@ -270,6 +292,11 @@ class MoEFFN(nn.Module):
         """All images together, every one with the weights of its experts."""
         first: Any = self.experts[0]
         return first.batched_forward(self.experts, x, indices, weights)
+
+    def _forward_by_image(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+        """One image after another, every one with the weights of its experts."""
+        first: Any = self.experts[0]
+        return first.by_image_forward(self.experts, x, indices, weights)
 
     def _run_fused(self, choice: Sequence[int], x: Tensor, weights: Tensor) -> Tensor:
         experts: list[Any] = [self.experts[i] for i in choice]

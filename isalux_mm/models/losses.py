@@ -15,7 +15,7 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.functional.image_quality import ms_ssim
+from isalux_mm.functional.image_quality import ms_ssim, ssim
 from isalux_mm.models.deeplab import MIDDLE, PACKAGED, DeepLabMobileNetV2
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
 from isalux_mm.models.priors import IMAGENET_MEAN, IMAGENET_STD, FrozenModule
@@ -128,6 +128,18 @@ class CheckerboardLoss(WeightedLoss):
         places = error.unflatten(-1, (columns, self.cells, period)).unflatten(-4, (rows, self.cells, period))
         means = places.mean(dim=(-5, -2))
         return (means - means.mean(dim=(-3, -1), keepdim=True)).abs().mean()
+
+
+@MODELS.register_module()
+class SSIMLoss(WeightedLoss):
+    """1 - SSIM (ours; Eq. 13 has MS-SSIM).
+
+    Raises:
+        ValueError: in forward, if the image is smaller than the window of 11 pixels.
+    """
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return 1 - ssim(pred, gt).mean()
 
 
 @MODELS.register_module()

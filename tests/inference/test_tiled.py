@@ -18,7 +18,6 @@ SEMANTIC = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=
 OPTIONS = {
     'both priors': dict(semantic_prior=SEMANTIC),
     'brightened': dict(base='gamma', brightened_input=True),
-    'safeguards': dict(base='gamma', safeguards=('fade', 'grey', 'black')),
     'plain form': dict(attention=dict(type='HISAAttention', form='plain')),
     'dense FFN': dict(ffn=dict(type='DenseFFN')),
 }
@@ -54,6 +53,18 @@ def test_tiles_equal_the_whole(name, prepared):
     assert (got - expected).abs().mean() < 1e-6
     by_itself = enhance_tiled(subject, image, tile=90, statistics='own')
     assert (by_itself - expected).abs().mean() > 1e-3, 'the test needs tiles with statistics of their own'
+
+
+@pytest.mark.parametrize('prepared', [True, False])
+@torch.no_grad()
+def test_safeguards_are_those_of_the_whole(prepared):
+    network = build(base='gamma', safeguards=('fade', 'grey', 'black'))
+    image = scene()
+    image[..., 60:120, 40:160] *= 0.01  # nearly black and nearly grey
+    subject = prepare_for_inference(network) if prepared else network
+    got = enhance_tiled(subject, image, tile=132, overlap=44)  # the outer quarter, 11 pixels, is what a place looks at
+    assert (got - network(image)).abs().max() < 1e-5
+    assert not torch.equal(network(image), build(base='gamma')(image))
 
 
 @torch.no_grad()

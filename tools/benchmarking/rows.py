@@ -12,9 +12,11 @@ from mmengine.config import Config
 from peers import Restormer, Retinexformer
 from torch import Tensor, nn
 
-from isalux_mm.apis.export import ExportableEnhancer, runner, serialised
+from isalux_mm.apis.export.graph import serialised
+from isalux_mm.apis.export.running import runner
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.inference import prepare_for_inference
+from isalux_mm.inference.export_forms import ExportableEnhancer
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.priors import TorchvisionSemanticPrior
 

@@ -24,7 +24,9 @@ import mmcv
 import numpy as np
 
 from isalux_mm.datasets.darkening import darken, darkness_ranges
-from isalux_mm.functional.degradation import DegradationRanges, sample_degradation, seeded_generator
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_draw import sample_degradation
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.images import write_image
 from isalux_mm.io.whole_file import write_json
 

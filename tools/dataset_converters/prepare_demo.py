@@ -12,7 +12,7 @@ from pathlib import Path
 
 from synthesize_lowlight import make_jobs, run_jobs
 
-from isalux_mm.functional.degradation import DegradationRanges
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 
 PHOTOS = {
     'skimage': ('data/astronaut.png', 'data/motorcycle_left.png', 'data/retina.jpg', 'data/chelsea.png',

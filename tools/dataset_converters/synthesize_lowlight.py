@@ -19,7 +19,9 @@ from pathlib import Path
 import cv2
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from isalux_mm.functional.degradation import DegradationRanges, seeded_generator, synthesize_pair
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.images import ImageReadError, list_images, read_image, write_image
 from isalux_mm.io.whole_file import write_json
