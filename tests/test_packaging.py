@@ -13,8 +13,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {  # what only some extras bring, by the extra
-    'onedl': (), 'openmmlab': (), 'det': ('mmdet', 'skimage'), 'seg': ('mmseg', ), 'serve': ('gradio', ), 'video': ('av', ),
-    'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
+    'onedl': (), 'openmmlab': (), 'det': ('mmdet', 'skimage'), 'seg': ('mmseg', ), 'serve': ('gradio', ),
+    'video': ('av', ), 'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
     'dev': ('pytest', 'lpips', 'skimage', 'sklearn', 'playwright', 'ruff', 'mypy')}
 # what must import with an extra alone, beside what every installation has
 IMPORTS = {
