@@ -5,6 +5,7 @@ Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped)
 them in `LowLightEnhancer(losses=...)`.
 """
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.functional.image_quality import ms_ssim
+from isalux_mm.functional.image_quality import ms_ssim, ssim
 from isalux_mm.models.deeplab import MIDDLE, PACKAGED, DeepLabMobileNetV2
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
 from isalux_mm.models.priors import IMAGENET_MEAN, IMAGENET_STD, FrozenModule
@@ -44,6 +45,9 @@ class WeightedLoss(nn.Module):
     def __init__(self, loss_weight: float = 1.0):
         super().__init__()
         self.loss_weight = loss_weight
+
+    def init_weights(self) -> None:
+        """Fetches weights, where the loss has any to fetch."""
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         """The unweighted loss of two float32 batches."""
@@ -124,6 +128,18 @@ class CheckerboardLoss(WeightedLoss):
         places = error.unflatten(-1, (columns, self.cells, period)).unflatten(-4, (rows, self.cells, period))
         means = places.mean(dim=(-5, -2))
         return (means - means.mean(dim=(-3, -1), keepdim=True)).abs().mean()
+
+
+@MODELS.register_module()
+class SSIMLoss(WeightedLoss):
+    """1 - SSIM (ours; Eq. 13 has MS-SSIM).
+
+    Raises:
+        ValueError: in forward, if the image is smaller than the window of 11 pixels.
+    """
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return 1 - ssim(pred, gt).mean()
 
 
 @MODELS.register_module()
@@ -307,8 +323,9 @@ class PerceptualLoss(WeightedLoss):
 
     def init_weights(self) -> None:
         """Fetches the weights of the feature network, where it has any to fetch."""
-        if hasattr(self.features, 'init_weights'):
-            self.features.init_weights()
+        fetch = getattr(self.features, 'init_weights', None)
+        if callable(fetch):
+            fetch()
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         with torch.no_grad():
@@ -317,7 +334,7 @@ class PerceptualLoss(WeightedLoss):
         weights = self.layer_weights or [1.0] * len(got)
         if len(weights) != len(got):
             raise ValueError(f'layer_weights must have one entry per feature map, {len(got)}, got {len(weights)}')
-        return sum(w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected))
+        return reduce(torch.add, (w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected)))
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'PerceptualLoss':
         """Takes the hidden network along to another device."""

@@ -83,7 +83,8 @@ class SegmentationPrior(FrozenModule):
         checkpoint: local file (safetensors, or a pickle that holds tensors only) loaded by `init_weights`.
         output_key: key of the logits where the network returns a mapping.
         short_side: short side of the picture that is segmented, in pixels (ours; paper silent).
-        mean, std: normalisation, RGB, of an image in [0, 1].
+        mean: RGB, taken off an image in [0, 1].
+        std: RGB, by which it is divided then.
 
     Raises:
         ValueError: if `module` cannot be imported or `short_side` is below 1.

@@ -1,6 +1,7 @@
 """Any mmseg segmentor as ISALux's semantic prior (Eq. 3)."""
 import copy
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -27,7 +28,7 @@ class LogitsOf(nn.Module):
 
     def __init__(self, segmentor: nn.Module):
         super().__init__()
-        self.segmentor = segmentor
+        self.segmentor: Any = segmentor
 
     def forward(self, image: Tensor) -> Tensor:
         """image: normalised as the segmentor wants it."""
@@ -51,8 +52,8 @@ def model_config(segmentor: str | dict) -> ConfigDict:
         content = Config.fromfile(segmentor)
         if 'model' not in content:
             raise ValueError(f'{segmentor}: expected a config with a model, got {sorted(content)}')
-        segmentor = content.model
-    config = copy.deepcopy(dict(segmentor))
+        segmentor = dict(content.model)
+    config: dict[str, Any] = copy.deepcopy(dict(segmentor))
     config['pretrained'] = None
     return ConfigDict({'_scope_': 'mmseg', **config})
 
