@@ -22,7 +22,7 @@ import isalux_mm.models  # noqa: F401
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
-from isalux_mm.functional.image_io import list_images, read_image
+from isalux_mm.io.images import list_images, read_image
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels

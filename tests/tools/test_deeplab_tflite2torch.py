@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from isalux_mm.functional.image_io import list_images, read_image
+from isalux_mm.io.images import list_images, read_image
 from isalux_mm.functional.resizing import resize
 from isalux_mm.models.deeplab import DeepLabMobileNetV2, convolutions
 
