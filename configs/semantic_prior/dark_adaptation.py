@@ -8,7 +8,7 @@ _base_ = ['../_base_/datasets/paired.py', '../_base_/default_runtime.py']
 
 stock = dict(
     type='PackagedSemanticPrior', checkpoint='checkpoints/deeplabv3_mnv2_pascal.safetensors', short_side=161)
-model = dict(type='PriorAdaptation', teacher=dict(least_luma=0, **stock), student=stock)
+model = dict(type='PriorAdaptation', teacher=dict(least_luma=0, **stock), student=dict(force=1.0, **stock))
 
 # a view holds more pixels than the prior works at, so that its resizing averages noise as it will in use
 view = [

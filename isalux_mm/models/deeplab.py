@@ -115,14 +115,16 @@ class PackagedSemanticPrior(SegmentationPrior):
     The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels.
 
     A picture whose mean luma is below `least_luma` is multiplied up to it: in sRGB that is about what a shorter
-    exposure took. With every octave of that factor the network's `DarkAffine`s gain force, up to three octaves. A
-    brighter picture stays as it is, and the network sees it as it did before its adaptation.
+    exposure took. The network's `DarkAffine`s gain force with that factor's octaves, up to three. A brighter picture
+    stays as it is, and the network sees it as it did before its adaptation.
 
     Args:
         width: as in `DeepLabMobileNetV2`; the package has weights for 1.
         checkpoint: file to load in the place of the package's, by `init_weights`.
         short_side: as in `SegmentationPrior`; rounded to 16 k + 1.
         least_luma: mean luma that darker pictures are brought to; 0 takes every picture as a bright one.
+        force: exponent of the octaves. The package's weights were trained at 1 and serve better at 2: what they learned
+            is needed in deep darkness, and little of it in mild.
     """
     classes = VOC_CLASSES
 
@@ -131,12 +133,13 @@ class PackagedSemanticPrior(SegmentationPrior):
                  width: float = 1.0,
                  checkpoint: str | None = None,
                  short_side: int = 257,
-                 least_luma: float = LEAST_LUMA):
+                 least_luma: float = LEAST_LUMA,
+                 force: float = 2.0):
         super().__init__(
             f'{__name__}.DeepLabMobileNetV2', len(self.classes), module_args=dict(width=width),
             checkpoint=checkpoint or str(PACKAGED), short_side=short_side, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
         check_range(least_luma, 0, 1, 'least_luma')
-        self.least_luma = least_luma
+        self.least_luma, self.force = least_luma, force
 
     def init_weights(self) -> None:
         """Loads the package's weights, or `checkpoint`."""
@@ -152,7 +155,7 @@ class PackagedSemanticPrior(SegmentationPrior):
     def logits(self, image: Tensor) -> Tensor:
         """Logits in the centres of cells of eight pixels, (B, classes, 2 k, 2 l), of an image in [0, 1]."""
         factor = self.factor(image)
-        darkness = (factor.log2() / DARK_OCTAVES).clamp_max(1) if self.least_luma else None
+        darkness = (factor.log2() / DARK_OCTAVES).clamp_max(1)**self.force if self.least_luma else None
         image = (image * factor).clamp_max(1) if self.least_luma else image
         logits = self.network((image - self.mean) / self.std, darkness)
         rows, columns = (_to_cells(side, logits) for side in logits.shape[-2:])
