@@ -9,9 +9,9 @@ from PIL import Image
 from processes import PATIENCE, environment, wait_until
 
 from isalux_mm import cli
-from isalux_mm.apis.inferencer import to_tensor
+from isalux_mm.apis.jobs import to_tensor
 from isalux_mm.functional.image_quality import psnr
-from isalux_mm.functional.picture_file import read_picture
+from isalux_mm.io.picture_file import read_picture
 
 BRIGHT = np.kron(np.random.default_rng(0).integers(60, 220, (5, 7, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
 DARK = (BRIGHT * 0.12).astype(np.uint8)

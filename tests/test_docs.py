@@ -20,11 +20,12 @@ from mmengine.runner import Runner
 import isalux_mm.registry as registries
 from isalux_mm import cli
 from isalux_mm.cli import compare
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 from isalux_mm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+LINKED = [*PAGES, ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md']
 TUTORIALS = [ROOT / 'docs/own_data.md', ROOT / 'docs/own_expert.md']
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r'`([^`\n]+(?:\n[^`\n]+)?)`')
@@ -60,7 +61,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r'[^\w\- ]', '', head.lower()).replace(' ', '-') for head in heads}
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize('page', LINKED, ids=lambda p: p.stem)
 def test_links_and_pictures_are_there(page):
     missing = []
     for target in LINK.findall(FENCE.sub('', page.read_text(encoding='utf-8'))):
@@ -131,7 +132,7 @@ def parse(words: list[str], monkeypatch) -> None:
     load_tool(words[1].removeprefix('tools/').removesuffix('.py')).main()
 
 
-COMMANDS = [(page, words) for page in PAGES for words in shown_commands(page)]
+COMMANDS = [(page, words) for page in LINKED for words in shown_commands(page)]
 
 
 def test_pages_show_commands():

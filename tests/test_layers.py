@@ -9,8 +9,11 @@ PACKAGE = 'isalux_mm'
 # from the ground up; the rooms of one row are siblings
 LAYERS = (
     ('functional', ),
-    ('registry', 'compat', 'structures'),
+    ('registry', 'compat', 'structures', 'model_zoo'),
+    ('io', ),
     ('models', 'datasets', 'evaluation', 'engine', 'visualization'),
+    ('inference', ),
+    ('chain', ),
     ('det', 'seg'),
     ('apis', ),
     ('cli', ),
@@ -90,4 +93,4 @@ def test_the_rule_itself(room, source, reason):
 
 @pytest.mark.parametrize('path', MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_files_are_short(path):
-    assert len(path.read_text(encoding='utf-8').splitlines()) < 450
+    assert len(path.read_text(encoding='utf-8').splitlines()) <= 400

@@ -21,7 +21,7 @@ from rich.table import Table
 from isalux_mm.datasets.image_datasets import PairedImageDataset, pair_key
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.metrics import paired_quality, write_csv
-from isalux_mm.functional.image_io import list_images, read_image, write_image
+from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.models.isalux import gamma_brightened
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS

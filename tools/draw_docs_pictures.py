@@ -18,8 +18,9 @@ from PIL import Image
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli import main as isalux
-from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
-from isalux_mm.functional.image_io import read_image, write_image
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.images import read_image, write_image
 from isalux_mm.visualization.panels import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,7 @@ def darken(name: str, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
         FileNotFoundError: if scikit-image or the photograph is missing.
     """
     spec = find_spec('skimage')
-    path = Path(spec.origin).parent / 'data' / name if spec else Path(name)
+    path = Path(spec.origin).parent / 'data' / name if spec and spec.origin else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f'no photograph {path}: pip install scikit-image')
     photo = read_image(path)

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from isalux_mm.functional.image_io import IMAGE_SUFFIXES, list_images
-from isalux_mm.functional.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
+from isalux_mm.io.images import IMAGE_SUFFIXES, list_images
+from isalux_mm.io.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
 
 Input = str | Path | np.ndarray | Tensor | Image.Image
 SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)

@@ -1,2 +1,2 @@
 """Datasets and pipelines; importing registers them."""
-from isalux_mm.datasets import darkening, image_datasets, loading, synthesis, transforms  # noqa: F401
+from isalux_mm.datasets import darkening, image_datasets, loading, samplers, synthesis, transforms  # noqa: F401

@@ -13,4 +13,3 @@ from isalux_mm.det import (  # noqa: E402, F401
 )
 from isalux_mm.det.enhanced_detector import EnhancedDetector  # noqa: E402, F401
 from isalux_mm.det.inferencer import EnhancedDetInferencer  # noqa: E402, F401
-from isalux_mm.models import baselines, neck  # noqa: E402, F401

@@ -4,7 +4,7 @@ import pytest
 from skimage import data
 
 from isalux_mm.datasets.synthesis import SynthesizeLowLight
-from isalux_mm.functional.degradation import mean_luma
+from isalux_mm.functional.development import mean_luma
 from isalux_mm.registry import TRANSFORMS
 
 
@@ -15,7 +15,7 @@ def photo():
 
 
 def test_it_adds_low_and_normalises_the_reference(photo):
-    transform = TRANSFORMS.build(dict(type='isalux_mm.SynthesizeLowLight', target_luma=(0.45, 0.0)))
+    transform = TRANSFORMS.build(dict(type='isalux_mm.SynthesizeLowLight', base='plain', target_luma=(0.45, 0.0)))
     np.random.seed(0)
     out = transform(dict(gt=photo, gt_path='coffee.png'))
     assert out['low'].shape == out['gt'].shape == photo.shape
@@ -26,7 +26,7 @@ def test_it_adds_low_and_normalises_the_reference(photo):
 
 
 def test_the_reference_is_left_alone_on_request(photo):
-    out = SynthesizeLowLight(target_luma=None)(dict(gt=photo))
+    out = SynthesizeLowLight(dict(lit_share=0.0), luma_band=None)(dict(gt=photo))
     np.testing.assert_array_equal(out['gt'], photo)
 
 

@@ -14,7 +14,8 @@ pytest.importorskip('mmdet')
 from mmdet.utils import register_all_modules
 
 from isalux_mm.datasets.darkening import DarkenImage, darken, darkness_ranges
-from isalux_mm.functional.degradation import seeded_generator, srgb_to_linear
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.development import srgb_to_linear
 from isalux_mm.registry import TRANSFORMS
 
 tool = load_tool('dataset_converters/darken_coco')

@@ -6,6 +6,7 @@ import torch
 
 pytest.importorskip('mmdet')
 
+from isalux_mm.visualization.chain_pictures import chain_of
 from mmdet.structures import DetDataSample
 from mmdet.utils import register_all_modules
 from mmdet.visualization import DetLocalVisualizer
@@ -16,7 +17,6 @@ from small_detectors import batch, build_chain
 
 from isalux_mm.det import EnhancedDetInferencer
 from isalux_mm.det.hooks import EnhancedDetVisualizationHook, draw_detections
-from isalux_mm.visualization.chain_pictures import chain_of
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 
 GAMMA = dict(type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))

@@ -87,7 +87,7 @@ class TestCheckpoints:
 
     def test_of_the_segmentor(self, config, stock, monkeypatch):
         lines = []
-        monkeypatch.setattr('isalux_mm.models.chain.print_log', lambda line, logger=None: lines.append(line))
+        monkeypatch.setattr('isalux_mm.chain.checkpoints.print_log', lambda line, logger=None: lines.append(line))
         chain = build_chain(config.model, enhancer=NECK)
         untouched = copy.deepcopy(chain.enhancer.state_dict())
         load_checkpoint(chain, stock)

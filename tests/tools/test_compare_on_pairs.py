@@ -9,7 +9,7 @@ from loading import load_tool
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from isalux_mm.functional.image_io import read_image, write_image
+from isalux_mm.io.images import read_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 

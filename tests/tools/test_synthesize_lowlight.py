@@ -10,8 +10,8 @@ from loading import load_tool
 from PIL import Image
 
 from isalux_mm.datasets.image_datasets import PairedImageDataset
-from isalux_mm.functional.degradation import DegradationRanges
-from isalux_mm.functional.image_io import read_image
+from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.images import read_image
 
 SIZE = (40, 28)  # width, height
 

@@ -11,6 +11,10 @@ import pytest
 import torch
 from loading import load_tool
 from mmengine.config import Config
+from mmengine.runner import Runner
+
+from isalux_mm.cli import main
+from isalux_mm.cli.test import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = (24, 28)
@@ -31,8 +35,9 @@ log_level = 'ERROR'
 
 
 def call(monkeypatch, name: str, *args) -> None:
+    """Runs tools/train.py or tools/test.py, which are `isalux train` and `isalux test`."""
     monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-    load_tool(name).main()
+    assert load_tool(name).main() == 0
 
 
 def write_pairs(root: Path, count: dict[str, int]) -> Path:
@@ -90,10 +95,8 @@ def test_amp_switch(trained, tmp_path, monkeypatch):
     config, _, _ = trained
     renamed = shutil.copy(config, tmp_path / 'amp.py')
     built = []
-    module = load_tool('train')
-    monkeypatch.setattr(module.Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
-    monkeypatch.setattr(sys, 'argv', ['train.py', str(renamed), '--amp'])
-    module.main()
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
+    assert main(['train', str(renamed), '--amp']) == 0
     assert built[0].optim_wrapper.type == 'AmpOptimWrapper' and built[0].optim_wrapper.loss_scale == 'dynamic'
 
 
@@ -147,7 +150,7 @@ class TestCheckpoints:
     def test_left_over_and_missing_tensors_are_errors(self, model, tmp_path):
         torch.save({'state_dict': model[:1].state_dict()}, tmp_path / 'part.pth')
         with pytest.raises(ValueError, match=r"does not fit the model: 2 tensors are missing \['1.weight', '1.bias'\]"):
-            load_tool('test').load_checkpoint(model, tmp_path / 'part.pth')
+            load_checkpoint(model, tmp_path / 'part.pth')
 
     def test_another_width(self, trained, tmp_path, monkeypatch):
         config, _, work_dir = trained
@@ -166,9 +169,9 @@ class TestCheckpoints:
 
         (tmp_path / 'trap.pth').write_bytes(pickle.dumps({'state_dict': Trap()}))
         with pytest.raises(ValueError, match='must hold'):
-            load_tool('test').load_checkpoint(model, tmp_path / 'trap.pth')
+            load_checkpoint(model, tmp_path / 'trap.pth')
         assert not ran.exists()
 
     def test_no_file(self, model, tmp_path):
         with pytest.raises(FileNotFoundError, match='checkpoint must be an existing file'):
-            load_tool('test').load_checkpoint(model, tmp_path / 'none.pth')
+            load_checkpoint(model, tmp_path / 'none.pth')

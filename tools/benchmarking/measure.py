@@ -63,7 +63,8 @@ class MatrixProduct:
     computes faster in float32.
 
     Args:
-        device, dtype: as in `Setup`.
+        device: as in `Setup`.
+        dtype: likewise.
         side: rows and columns; by default 2048 on a CPU, 8192 on a GPU.
     """
 
@@ -196,9 +197,9 @@ def dominating_operators(call: Callable[[Tensor], Tensor], images: Tensor) -> li
     return operators(call, images)[:PROFILE_ROWS]
 
 
-def describe_machine(device: str, threads: int) -> dict[str, str | int]:
+def describe_machine(device: str, threads: int) -> dict[str, object]:
     """Where the figures come from: processor, GPU, threads, versions, precision of products."""
-    found = dict(
+    found: dict[str, object] = dict(
         cpu=cpu_name(), cores=os.cpu_count() or 1, threads=threads, system=platform.platform(terse=True),
         python=platform.python_version(), torch=torch.__version__)
     if device == 'cuda':

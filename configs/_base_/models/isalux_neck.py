@@ -4,7 +4,7 @@ isalux_network = dict(type='ISALux', semantic_prior=dict(type='NoPrior'), bright
 isalux_joint = dict(
     type='ISALuxNeck',
     network=isalux_network,
-    checkpoint='isalux_mm/weights/isalux_zero_shot.safetensors',
+    checkpoint='isalux_zero_shot',
     work_short_side=400)
 isalux_frozen = dict(isalux_joint, frozen=True)
 # One line of `optim_wrapper.paramwise_cfg.custom_keys`: the enhancer learns at a tenth of the detector's rate.

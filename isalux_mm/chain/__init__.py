@@ -1,0 +1,9 @@
+"""Ahead of a task model: the neck, and what every chain of an enhancer and a detector or segmentor shares.
+
+Needs neither mmdet nor mmseg. Importing registers all.
+"""
+from isalux_mm.chain import pictures, preprocessor  # noqa: F401
+from isalux_mm.chain.neck import ISALuxNeck
+from isalux_mm.chain.task import EnhancedTask
+
+__all__ = ['EnhancedTask', 'ISALuxNeck']
