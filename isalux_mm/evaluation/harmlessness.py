@@ -114,13 +114,13 @@ def measure_exposures(network: Network, photographs: Iterable[Tensor],
     gains = exposure_gains() if gains is None else gains
     rows = [(exposure_lumas(network, photo, gains), mean_luma(photo).flatten()) for photo in photographs]
     lumas, references = torch.stack([r[0] for r in rows]), torch.stack([r[1] for r in rows])
-    distances = (lumas - references).abs()
+    distances, most = (lumas - references).abs(), DEMANDS['exposure_distance'].most or 0.0
     return dict(
         exposure_distance=middle(distances.amax(dim=1)),
         exposure_jump=middle(lumas.diff(dim=1).abs().amax(dim=1)),
         exposure_distance_worst=float(distances.max()),
         exposure_jump_worst=float(lumas.diff(dim=1).abs().max()),
-        exposure_within=float((distances <= DEMANDS['exposure_distance'].most).float().mean()))
+        exposure_within=float((distances <= most).float().mean()))
 
 
 def measure_chroma(network: Network, pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:

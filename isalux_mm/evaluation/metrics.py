@@ -3,6 +3,7 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -222,7 +223,8 @@ def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence])
 
 def _build_lpips(net: str, backbone: Path) -> nn.Module:
     """torchmetrics' model (whose class would download the backbone) with the same tensors from disk."""
-    model = _LPIPS(net=net, pnet_rand=True)
+    kind: Any = net
+    model = _LPIPS(net=kind, pnet_rand=True)
     state = torch.load(backbone, map_location='cpu', weights_only=True)
     features = [value for key, value in state.items() if key.startswith('features.')]
     own = model.net.state_dict()

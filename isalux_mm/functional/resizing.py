@@ -8,6 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def size_of(images: Tensor) -> tuple[int, int]:
+    """(H, W) of (..., H, W)."""
+    height, width = images.shape[-2:]
+    return height, width
+
+
 def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """Size with the shorter side brought down to `short_side`, in proportion, rounded half up; a smaller one stays.
 

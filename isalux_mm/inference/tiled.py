@@ -1,11 +1,13 @@
 """Images too large to be enhanced at once: in overlapping tiles that share the statistics of the whole (ours)."""
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.tiling import Span, blend_weights, round_up, split
 from isalux_mm.inference.prepare import PreparedNetwork, prepare_for_inference
 from isalux_mm.models.base import EnhancementNetwork
@@ -105,7 +107,7 @@ def network_inside(network: nn.Module) -> nn.Module:
 
 def _enhance_one(network: nn.Module, image: Tensor, places: Places, statistics: str) -> Tensor:
     """Tiles of one image (1, 3, H, W)."""
-    if not isinstance(network_inside(network), ISALux):
+    if not isinstance(network, EnhancementNetwork) or not isinstance(network_inside(network), ISALux):
         return _join(image, places, lambda part, rows, columns: network(part))
     whole = network.whole(image)
 
@@ -129,12 +131,12 @@ def measure(network: nn.Module, image: Tensor, whole: Tile) -> SharedStatistics:
         image: as it is.
         whole: its class probabilities, exponent and confidence.
     """
-    strips = network.strips if isinstance(network, PreparedNetwork) else None
+    strips: Any = network.strips if isinstance(network, PreparedNetwork) else None
     strips = prepare_for_inference(network_inside(network)).strips if strips is None else strips
     shared, scale = SharedStatistics(), (STRIP_PIXELS / (image.shape[2] * image.shape[3]))**0.5
     if scale < 1:
         image = F.interpolate(image, size=[max(int(side * scale), 1) for side in image.shape[2:]], mode='area')
-        whole = whole._replace(size=tuple(image.shape[2:]))
+        whole = whole._replace(size=size_of(image))
     with sharing(strips.network, shared):
         strips(image, tile=whole)
     return shared

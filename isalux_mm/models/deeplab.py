@@ -1,5 +1,6 @@
 """DeepLabv3 on MobileNetV2, and the semantic prior that travels with the package (Eq. 3; the paper has LRASPP)."""
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,12 +82,14 @@ class PackagedSemanticPrior(SegmentationPrior):
 
     def init_weights(self) -> None:
         """Loads the package's weights, or `checkpoint`."""
-        load_weights(self.network, self.checkpoint, name='semantic prior')
+        load_weights(self.network, self.checkpoint or PACKAGED, name='semantic prior')
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Sides of 16 k + 1, k at least 1, nearest to the reduced picture's."""
-        sides = reduced_size(height, width, self.short_side)
-        return tuple(STRIDE * torch.sym_max((side - 1 + STRIDE // 2) // STRIDE, 1) + 1 for side in sides)
+        # whole numbers, or in a traced graph what stands for them
+        sides: Any = reduced_size(height, width, self.short_side)
+        rows, columns = (STRIDE * torch.sym_max((side - 1 + STRIDE // 2) // STRIDE, 1) + 1 for side in sides)
+        return rows, columns
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits in the centres of cells of eight pixels, (B, classes, 2 k, 2 l)."""

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.illumination import prior_pyramid
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.safeguards import SAFEGUARDS, darkness_confidence, guard, guarded, mean_luma
 from isalux_mm.functional.tiling import interpolate_window
 from isalux_mm.models.base import EnhancementNetwork
@@ -119,8 +120,8 @@ class ISALux(EnhancementNetwork):
         x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
         skips = []
-        for k, (blocks, down) in enumerate(zip(self.encoder, self.downs)):
-            x = self._run(blocks, x, priors[k], routings)
+        for k, (stage, down) in enumerate(zip(self.encoder, self.downs)):
+            x = self._run(stage, x, priors[k], routings)
             skips.append(x)
             x = down(x)
         x = self._run(self.bottleneck, x, priors[-1], routings)
@@ -135,7 +136,7 @@ class ISALux(EnhancementNetwork):
         """What is computed from whole images (B, 3, H, W) only: class probabilities, exponent and confidence."""
         exponent = gamma_exponent(image) if self.brightened_input or self.base == 'gamma' else None
         confidence = darkness_confidence(image) if 'fade' in self.safeguards else None
-        return Tile(tuple(image.shape[-2:]), 0, 0, self.semantic_prior(image), exponent, confidence)
+        return Tile(size_of(image), 0, 0, self.semantic_prior(image), exponent, confidence)
 
     def brightened(self, image: Tensor, tile: Tile) -> Tensor:
         """The image under the power law of its whole, or as it is where nothing needs that."""
@@ -146,19 +147,19 @@ class ISALux(EnhancementNetwork):
         tile = self.whole(image) if tile is None else tile
         illumination = self.illumination_prior(image)
         levels = prior_pyramid(image[:, :1] if illumination is None else illumination, self.num_scales)
-        features = [None] * self.num_scales
+        features: list[Tensor | None] = [None] * self.num_scales
         if self.illumination_adapters is not None:
             features = [adapt(level) for adapt, level in zip(self.illumination_adapters, levels)]
-        if self.semantic_adapters is None:
+        if self.semantic_adapters is None or tile.semantics is None:
             return [(f, None) for f in features]
-        places = [tile.at_scale(k, level.shape[-2:]) for k, level in enumerate(levels)]
+        places = [tile.at_scale(k, size_of(level)) for k, level in enumerate(levels)]
         maps = [interpolate_window(tile.semantics, size, window) for size, window in places]
         return list(zip(features, (adapt(m) for adapt, m in zip(self.semantic_adapters, maps))))
 
-    def _run(self, blocks: nn.ModuleList, x: Tensor, priors: tuple[Tensor | None, Tensor | None],
+    def _run(self, stage: nn.Module, x: Tensor, priors: tuple[Tensor | None, Tensor | None],
              routings: list[Routing]) -> Tensor:
         """Runs a stage and collects the routing of its blocks."""
-        for block in blocks:
+        for block in stage.children():
             if self.with_checkpointing and torch.is_grad_enabled():
                 x, routing = checkpoint(block, x, *priors, use_reentrant=False)
             else:

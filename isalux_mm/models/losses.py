@@ -5,6 +5,7 @@ Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped)
 them in `LowLightEnhancer(losses=...)`.
 """
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -322,8 +323,9 @@ class PerceptualLoss(WeightedLoss):
 
     def init_weights(self) -> None:
         """Fetches the weights of the feature network, where it has any to fetch."""
-        if hasattr(self.features, 'init_weights'):
-            self.features.init_weights()
+        fetch = getattr(self.features, 'init_weights', None)
+        if callable(fetch):
+            fetch()
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         with torch.no_grad():
@@ -332,7 +334,7 @@ class PerceptualLoss(WeightedLoss):
         weights = self.layer_weights or [1.0] * len(got)
         if len(weights) != len(got):
             raise ValueError(f'layer_weights must have one entry per feature map, {len(got)}, got {len(weights)}')
-        return sum(w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected))
+        return reduce(torch.add, (w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected)))
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'PerceptualLoss':
         """Takes the hidden network along to another device."""

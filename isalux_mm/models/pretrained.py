@@ -34,13 +34,13 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == SAFETENSORS:
             from safetensors.torch import load_file
-            state = load_file(path)
+            content: Mapping = load_file(path)
         else:
-            state = _read_pickle(path)
+            content = _read_pickle(path)
     except Exception as error:
         raise ValueError(f'checkpoint {path} must hold plain tensors (safetensors, or a file that torch.load reads '
                          f'with weights_only=True), got {type(error).__name__}: {error}') from error
-    state = state.get('state_dict', state)
+    state = content.get('state_dict', content)
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise ValueError(f'checkpoint {path} must hold tensors by name, got keys {list(state)[:5]}')

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from isalux_mm.functional.checks import check_range
 from isalux_mm.functional.label_agreement import confusion
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.models.enhancer import reference_images, valid_sizes
 from isalux_mm.registry import MODELS
 from isalux_mm.structures import EnhanceDataSample
@@ -64,7 +65,7 @@ class PriorAdaptation(BaseModel):
         if mode == 'loss':
             return self.loss(inputs, bright)
         if mode == 'predict':
-            found, expected = (labels(prior(image), inputs.shape[-2:])
+            found, expected = (labels(prior(image), size_of(inputs))
                                for prior, image in ((self.student, inputs), (self.teacher, bright)))
             for sample, one, other in zip(data_samples, found, expected):
                 sample.confusion = confusion(one, other, self.student.out_channels)

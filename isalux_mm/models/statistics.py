@@ -33,20 +33,22 @@ class Tile(NamedTuple):
 
     def of_image(self, i: int) -> 'Tile':
         """The same for image i of the batch alone."""
-        of_images = dict(semantics=self.semantics, exponent=self.exponent, confidence=self.confidence)
-        return self._replace(**{name: None if x is None else x[i:i + 1] for name, x in of_images.items()})
+        semantics, exponent, confidence = (
+            None if x is None else x[i:i + 1] for x in (self.semantics, self.exponent, self.confidence))
+        return self._replace(semantics=semantics, exponent=exponent, confidence=confidence)
 
     def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
         """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
-        whole = tuple((side + 2**k - 1) // 2**k for side in self.size)  # no negative number: ONNX divides towards zero
+        # no negative number: ONNX divides towards zero
+        height, width = ((side + 2**k - 1) // 2**k for side in self.size)
         top, left = self.top // 2**k, self.left // 2**k
-        return whole, Window(top, top + size[0], left, left + size[1])
+        return (height, width), Window(top, top + size[0], left, left + size[1])
 
 
 class SharedStatistics:
     """By the name of the layer, what the first image to run within `sharing` gave and what then all tiles use."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.known: dict[str, Tensor] = {}
 
     def exchange(self, name: str, own: Tensor) -> Tensor:

@@ -17,14 +17,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
-from isalux_mm.functional.image_io import list_images, read_image
 from safetensors.torch import save
 from torch import Tensor
 
 from isalux_mm.functional.resizing import resize
+from isalux_mm.io.images import list_images, read_image
 from isalux_mm.models.deeplab import LAST_CHANNELS, MIDDLE, DeepLabMobileNetV2, convolutions
 
 PACKAGE = 'ai-edge-litert'
@@ -36,7 +38,7 @@ AXES = {'CONV_2D': (0, 3, 1, 2), 'DEPTHWISE_CONV_2D': (3, 0, 1, 2)}
 Convolution = tuple[np.ndarray, np.ndarray]  # weight and bias
 
 
-def litert():
+def litert() -> tuple[ModuleType, ModuleType]:
     """The modules `schema_py_generated` and `interpreter` of LiteRT.
 
     Raises:
@@ -71,7 +73,7 @@ def read_convolutions(path: Path) -> list[Convolution]:
     return found
 
 
-def _constant(model, tensor, path: Path) -> np.ndarray:
+def _constant(model: Any, tensor: Any, path: Path) -> np.ndarray:
     """The values that the integers of a constant stand for, float64."""
     scheme, name = tensor.Quantization(), tensor.Name().decode()
     if tensor.Type() not in DTYPES or scheme is None or scheme.ScaleLength() != 1:
@@ -95,7 +97,7 @@ def fill(network: DeepLabMobileNetV2, constants: Sequence[Convolution]) -> None:
         if tuple(target.weight.shape) != weight.shape:
             raise ValueError(f'convolution {number}: expected shape {tuple(target.weight.shape)}, got {weight.shape}')
         target.weight.copy_(torch.from_numpy(weight.copy()))
-        target.bias.copy_(torch.from_numpy(bias.copy()))
+        target.get_parameter('bias').copy_(torch.from_numpy(bias.copy()))
 
 
 def convert(path: Path) -> DeepLabMobileNetV2:
