@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from benchmarking import measure, report, rows
@@ -40,7 +41,7 @@ class Benchmark:
             train=args.train, device=args.device, dtype=args.dtype, batch_size=args.batch_size, seed=args.seed,
             warmup=args.warmup, repeats=args.repeats, sizes=list(self.sizes), models=args.models,
             references=[r for r in REFERENCES if r in args.models], product_side=self.product.side)
-        self.raw = dict(
+        self.raw: dict[str, Any] = dict(
             complete=False, machine=measure.describe_machine(args.device, args.threads), settings=settings, models={},
             samples=[], products=[], flops={}, memory={}, failures=[], profiles=[])
         self.built: dict[str, rows.Row] = {}

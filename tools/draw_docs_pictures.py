@@ -38,7 +38,7 @@ def darken(name: str, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
         FileNotFoundError: if scikit-image or the photograph is missing.
     """
     spec = find_spec('skimage')
-    path = Path(spec.origin).parent / 'data' / name if spec else Path(name)
+    path = Path(spec.origin).parent / 'data' / name if spec and spec.origin else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f'no photograph {path}: pip install scikit-image')
     photo = read_image(path)

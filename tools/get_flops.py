@@ -18,7 +18,8 @@ def count(model: nn.Module, height: int, width: int) -> dict[str, int]:
 
     Args:
         model: a `LowLightEnhancer`, or a bare enhancement network.
-        height, width: of the image, pixels.
+        height: of the image, pixels.
+        width: likewise.
     """
     network = getattr(model, 'network', model).eval()
     counter = FlopCounterMode(display=False)

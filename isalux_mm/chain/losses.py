@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.logging import print_log
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from isalux_mm.chain.preprocessor import WHITE, shapes_of
@@ -39,8 +40,9 @@ class ChainLosses(nn.Module):
     def init_weights(self) -> None:
         """Fetches the weights of feature networks."""
         for loss in self.reference.values():
-            if hasattr(loss, 'init_weights'):
-                loss.init_weights()
+            fetch = getattr(loss, 'init_weights', None)
+            if callable(fetch):
+                fetch()
 
     def forward(self, inputs: Tensor, enhanced: Tensor, samples: Sequence,
                 routings: Sequence[Routing] = ()) -> dict[str, Tensor]:
@@ -60,8 +62,8 @@ class ChainLosses(nn.Module):
             self.warned = True
         references = [reference_of(sample, inputs) if index in lit else enhanced[index]
                       for index, sample in enumerate(samples)] if len(self.reference) else []
-        losses = mean_losses(self.zero_reference, enhanced, inputs, sizes, range(len(inputs)))
-        losses.update(mean_losses(self.reference, enhanced, references, sizes, lit))
+        losses = mean_losses(dict(self.zero_reference.items()), enhanced, inputs, sizes, range(len(inputs)))
+        losses.update(mean_losses(dict(self.reference.items()), enhanced, references, sizes, lit))
         if self.balance is not None and routings:
             losses['loss_balance'] = torch.stack([self.balance(routing) for routing in routings]).mean()
         return losses
@@ -88,7 +90,7 @@ def mean_losses(losses: Mapping[str, nn.Module], enhanced: Tensor, targets: Tens
     return totals
 
 
-def reference_of(sample, like: Tensor) -> Tensor:
+def reference_of(sample: BaseDataElement, like: Tensor) -> Tensor:
     """The sample's reference as float RGB in [0, 1] on the device of `like`.
 
     Raises:

@@ -1,5 +1,6 @@
 """`ISALuxNeck`: an enhancement network as the preprocessing neck of a detector or segmentor."""
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_image
-from isalux_mm.functional.resizing import reduced_size
+from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.model_zoo import find_weights
 from isalux_mm.models.base import routed
 from isalux_mm.models.enhancer import build_network, run_unpadded
@@ -106,7 +107,7 @@ class ISALuxNeck(BaseModule):
         if self.lacks_weights:
             raise FileNotFoundError(f'checkpoint of the enhancer must be an existing file, got {self.checkpoint}, '
                                     'and no other checkpoint with weights of the enhancer was loaded')
-        sizes = [tuple(images.shape[-2:])] * len(images) if valid_sizes is None else list(valid_sizes)
+        sizes = [size_of(images)] * len(images) if valid_sizes is None else list(valid_sizes)
         if len(sizes) != len(images):
             raise ValueError(f'valid_sizes must have one (h, w) per image, {len(images)}, got {len(sizes)}')
         self.last_routings = []
@@ -129,8 +130,9 @@ class ISALuxNeck(BaseModule):
     def _reduced(self, image: Tensor) -> Tensor:
         if self.work_short_side is None:
             return image
-        size = reduced_size(*image.shape[-2:], self.work_short_side)
-        if size == tuple(image.shape[-2:]) and not torch.compiler.is_compiling():
+        own = size_of(image)
+        size = reduced_size(*own, self.work_short_side)
+        if size == own and not torch.compiler.is_compiling():
             return image
         return F.interpolate(image, size=size, mode='bilinear', align_corners=False, antialias=True)
 
@@ -142,7 +144,7 @@ class ISALuxNeck(BaseModule):
         self.last_routings = joined(self.last_routings, routings)
         return enhanced
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """A checkpoint of another width gives one clear error, under non-strict loading too."""
         own = {prefix + key: value for key, value in self.state_dict().items()}
         check_shapes(own, state_dict, name=f'checkpoint for {type(self).__name__}')
@@ -181,8 +183,8 @@ def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor) -> Tensor:
         gain = (mean_y + BLACK) / (mean_x + BLACK)
         slope = (covariance + NOISE_VARIANCE * gain) / (variance + NOISE_VARIANCE)
         trust = variance.clamp_min(0) + NOISE_VARIANCE
-        lines = [window_mean(trust * part) / window_mean(trust) for part in (slope, mean_y - slope * mean_x)]
-        lines = F.interpolate(torch.cat(lines, dim=1), size=image.shape[-2:], mode='bilinear', align_corners=False)
+        parts = [window_mean(trust * part) / window_mean(trust) for part in (slope, mean_y - slope * mean_x)]
+        lines = F.interpolate(torch.cat(parts, dim=1), size=image.shape[-2:], mode='bilinear', align_corners=False)
         slope, intercept = lines.chunk(2, dim=1)
         return (slope * image + intercept).to(enhanced.dtype)
 

@@ -1,6 +1,7 @@
 """What is drawn on in a chain of enhancer and task model: the input, the enhanced image, or both, by a hook."""
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from isalux_mm.chain.task import EnhancedTask
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.io.images import write_image
 from isalux_mm.visualization.panels import side_by_side
 
 FIELDS = {'input': 'input_img', 'enhanced': 'enhanced_img'}
@@ -65,7 +67,7 @@ class ChainVisualizationHook(Hook):
         sample = samples[0]
         name = Path(sample.get('img_path') or f'{batch_idx:06d}').stem
         drawn = self.draw(sample, dataset_meta=runner.visualizer.dataset_meta)
-        mmcv.imwrite(drawn[..., ::-1], str(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg'))
+        write_image(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg', drawn / np.float32(255))
         runner.visualizer.add_image(f'{stage}/{name}', drawn, step=runner.iter)
 
 
@@ -75,12 +77,13 @@ def chain_of(model: nn.Module) -> EnhancedTask:
     Raises:
         ValueError: if the model is no chain.
     """
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    if not isinstance(model, EnhancedTask):
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    if not isinstance(inner, EnhancedTask):
         raise ValueError('drawing on the enhanced image needs an EnhancedDetector or EnhancedSegmentor, '
-                         f'got {type(model).__name__}')
-    return model
+                         f'got {type(inner).__name__}')
+    return inner
 
 
 def draw_on_pictures(sample: BaseDataElement, draw_on: str,

@@ -7,6 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.registry import MODELS
 
 WHITE = 255.0
@@ -89,7 +90,7 @@ class ChainDataPreprocessor(BaseDataPreprocessor):
 
 def picture_size(image: Tensor, pad: int | None) -> tuple[int, int]:
     """(h, w) of an image (3, H, W) without the rows and columns at its end that hold nothing but `pad`."""
-    full = tuple(image.shape[1:])
+    full = size_of(image)
     if pad is None or bool((image[:, -1, -1] != pad).any()):
         return full
     differs = (image != pad).any(dim=0)
@@ -103,7 +104,7 @@ def shapes_of(samples: Sequence | None, key: str, images: Tensor) -> list[tuple[
     Raises:
         ValueError: if there is not one data sample per image.
     """
-    whole = tuple(images.shape[-2:])
+    whole = size_of(images)
     if samples is None:
         return [whole] * len(images)
     if len(samples) != len(images):

@@ -72,7 +72,7 @@ class EnhancedTask(nn.Module):
     @property
     def task_model(self) -> nn.Module:
         """The detector or segmentor."""
-        return self._modules[self.task]
+        return self.get_submodule(self.task)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -140,7 +140,8 @@ class EnhancedTask(nn.Module):
 
     def extract_feat(self, inputs: Tensor) -> Any:
         """The task model's features of images as `forward` takes them."""
-        return self.task_model.extract_feat(self.second_half(inputs, self.enhance(inputs), None)['inputs'])
+        model: Any = self.task_model
+        return model.extract_feat(self.second_half(inputs, self.enhance(inputs), None)['inputs'])
 
     def enhance(self, inputs: Tensor, data_samples: Sequence[BaseDataElement] | None = None) -> Tensor:
         """Enhanced images, (B, 3, H, W), RGB, zero where there is padding."""
@@ -155,7 +156,8 @@ class EnhancedTask(nn.Module):
             for parts in zip(inputs, enhanced, shapes, pictures)
         ]
         samples = self.samples_to_change(images, data_samples, training=training)
-        return self.task_model.data_preprocessor(dict(inputs=images, data_samples=samples), training)
+        preprocessor: Any = self.task_model.data_preprocessor
+        return preprocessor(dict(inputs=images, data_samples=samples), training)
 
     def samples_to_change(self, images: Sequence[Tensor], data_samples: Sequence[BaseDataElement] | None, *,
                           training: bool) -> Sequence[BaseDataElement] | None:
@@ -167,7 +169,7 @@ class EnhancedTask(nn.Module):
         for name, picture in pictures.items():
             setattr(sample, name, picture)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """Takes checkpoints of the task model, of the enhancer and of the chain."""
         own = self.state_dict()
         adapt_checkpoint(own, state_dict, prefix, self.task)
@@ -187,26 +189,12 @@ def build_task_model(registry: Registry, scope: str, config: Mapping, data_prepr
         channel_order: 'bgr' or 'rgb'; `None` takes it from the preprocessor ('rgb' if that turns RGB to BGR, else
             'bgr', the order of mmcv's loader).
     """
-    config = copy.deepcopy(dict(config))
+    own = copy.deepcopy(dict(config))
     if data_preprocessor is not None:
-        config.setdefault('data_preprocessor', data_preprocessor)
-    model = registry.build(ConfigDict({'_scope_': scope, **config}))
-    turned = isinstance(config.get('data_preprocessor'), Mapping) and config['data_preprocessor'].get('rgb_to_bgr')
+        own.setdefault('data_preprocessor', data_preprocessor)
+    model = registry.build(ConfigDict({'_scope_': scope, **own}))
+    turned = isinstance(own.get('data_preprocessor'), Mapping) and own['data_preprocessor'].get('rgb_to_bgr')
     return model, channel_order or ('rgb' if turned else 'bgr')
-
-
-def check_preprocessor(model: nn.Module, suitable: bool, task: str, example: str) -> None:
-    """Raises a `ValueError` if a task model's data preprocessor is not one for images.
-
-    Args:
-        model: the task model.
-        suitable: whether it is.
-        task: the model's name in the chain.
-        example: name of a suitable one, for the message.
-    """
-    if not suitable:
-        raise ValueError(f"{task} must have a data_preprocessor for images, such as {example} with the {task}'s mean "
-                         f'and std, got {type(model.data_preprocessor).__name__} in {type(model).__name__}')
 
 
 def to_bytes(image: Tensor) -> Tensor:

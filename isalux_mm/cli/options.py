@@ -1,6 +1,7 @@
 """Options that several sub-commands share, and the inferencer that they describe."""
 import argparse
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,8 +36,13 @@ def add_tone_options(parser: argparse.ArgumentParser) -> None:
 
 
 def tone_of(args: argparse.Namespace) -> dict:
-    """The options of `add_tone_options` as keyword arguments of the inferencer."""
-    return dict(strength=args.strength, reference_brightness=args.reference_brightness, highlights=args.highlights)
+    """The options of `add_tone_options` as keyword arguments of the inferencer, checked.
+
+    Raises:
+        ValueError: if one is out of its range.
+    """
+    from isalux_mm.apis import Tone
+    return asdict(Tone(args.strength, args.reference_brightness, args.highlights))
 
 
 def tile_size(text: str) -> int | None:

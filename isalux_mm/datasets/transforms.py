@@ -4,6 +4,7 @@ Every transform takes and gives float32 arrays (H, W, 3), RGB in [0, 1], under `
 and keeps `img_shape` (H, W). Chance comes from numpy's global state, which mmengine seeds per worker.
 """
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ class PairedTransform(BaseTransform):
         """What is decided by chance, once for all images."""
         return ()
 
-    def apply(self, image: np.ndarray, *decision) -> np.ndarray:
+    def apply(self, image: np.ndarray, *decision: Any) -> np.ndarray:
         """One image, with what was decided."""
         raise NotImplementedError
 
@@ -129,7 +130,9 @@ class PairedResize(PairedTransform):
         self.size, self.max_side = size, max_side
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        return shrink(image, self.max_side) if self.size is None else resize(image, *self.size)
+        if self.size is not None:
+            return resize(image, *self.size)
+        return image if self.max_side is None else shrink(image, self.max_side)
 
 
 @TRANSFORMS.register_module()
@@ -175,8 +178,9 @@ class RandomResizedView(PairedTransform):
     @cache_randomness
     def draw(self, height: int, width: int) -> tuple:
         view_h, view_w = self.size
+        lowest, highest = self.fraction
         largest = min(height / view_h, width / view_w)  # scale of the largest window
-        scale = largest * np.random.uniform(*self.fraction)
+        scale = largest * np.random.uniform(lowest, highest)
         kind = np.random.rand()
         if kind < self.crop_probability:
             scale = min(1.0, largest)

@@ -7,11 +7,11 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import DetDataSample
 from mmengine.model import ImgDataPreprocessor
-from torch import Tensor
+from torch import Tensor, nn
 
 from isalux_mm.chain.losses import ChainLosses
 from isalux_mm.chain.preprocessor import PIPELINE_PAD, ChainDataPreprocessor
-from isalux_mm.chain.task import EnhancedTask, build_task_model, check_preprocessor
+from isalux_mm.chain.task import EnhancedTask, build_task_model
 from isalux_mm.registry import MODELS
 
 
@@ -69,9 +69,7 @@ class EnhancedDetector(EnhancedTask, BaseDetector):
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | None = None):
         built, order = build_task_model(MMDET_MODELS, 'mmdet', detector, data_preprocessor, channel_order)
-        half = built.data_preprocessor
-        check_preprocessor(built, isinstance(half, ImgDataPreprocessor) and not isinstance(half, TrackDataPreprocessor),
-                           self.task, 'DetDataPreprocessor')
+        half = checked_preprocessor(built)
         super().__init__(init_cfg=init_cfg)
         self.join(
             enhancer, built, ChainLosses(enhancement_loss, zero_reference_losses, balance_loss),
@@ -84,3 +82,16 @@ class EnhancedDetector(EnhancedTask, BaseDetector):
         """Batch augments move boxes in place: they get copies, so that a batch can be run again."""
         augments = getattr(self.detector.data_preprocessor, 'batch_augments', None) if training else None
         return data_samples if augments is None else copy.deepcopy(data_samples)
+
+
+def checked_preprocessor(detector: nn.Module) -> ImgDataPreprocessor:
+    """The detector's data preprocessor.
+
+    Raises:
+        ValueError: if it is not one for single images.
+    """
+    half = detector.data_preprocessor
+    if not isinstance(half, ImgDataPreprocessor) or isinstance(half, TrackDataPreprocessor):
+        raise ValueError('detector must have a data_preprocessor for images, such as DetDataPreprocessor with the '
+                         f"detector's mean and std, got {type(half).__name__} in {type(detector).__name__}")
+    return half

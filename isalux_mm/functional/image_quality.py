@@ -2,20 +2,22 @@
 
 All take (B, 3, H, W) of any floating dtype and compute in it; figures are best taken in float64.
 SSIM (Wang et al., 2004: Gaussian window of 11 pixels, sigma 1.5, valid part only, mean over R, G and B) is
-pytorch_msssim's; it agrees with scikit-image to 1e-5, PSNR to rounding. MS-SSIM is torchmetrics', which takes pyramids
-of any number of scales and halves odd sizes without dark borders. It takes the terms' powers over all channels at
-once where pytorch_msssim takes them channel by channel: 1e-4 apart on noise, up to 7e-3 on pictures much too dark.
+pytorch_msssim's; it agrees with scikit-image to 1e-5, PSNR to rounding. MS-SSIM is defined as torchmetrics', which
+takes pyramids of any number of scales and halves odd sizes without dark borders; computed with a separated window, in
+a fraction of the time, it agrees to rounding. It takes the terms' powers over all channels at once where pytorch_msssim
+takes them channel by channel: 1e-4 apart on noise, up to 7e-3 on pictures much too dark.
 """
 import torch
+import torch.nn.functional as F
 from pytorch_msssim import ssim as _ssim
 from torch import Tensor
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.illumination import luma
 
 WINDOW, SIGMA = 11, 1.5  # Wang et al., 2004
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al., 2003, Sec. 3.2
+C1, C2 = 0.01**2, 0.03**2  # Wang et al., 2004, for values in [0, 1]
 MS_SSIM_MINIMUM = (11, 22, 44, 99, 176)  # smallest side that torchmetrics takes for 1 to 5 scales
 EPS = 1e-8
 
@@ -74,9 +76,40 @@ def ms_ssim(pred: Tensor, gt: Tensor, *, auto_scales: bool = False) -> Tensor:
         return ssim(pred, gt).clamp_min(0)
     total = sum(MS_SSIM_WEIGHTS[:scales])
     weights = tuple(weight / total for weight in MS_SSIM_WEIGHTS[:scales])
-    return multiscale_structural_similarity_index_measure(
-        pred, gt, gaussian_kernel=True, sigma=SIGMA, kernel_size=WINDOW, data_range=1.0, betas=weights,
-        normalize='relu', reduction='none').reshape(-1)
+    terms = []
+    for scale in range(scales):
+        coarsest = scale == scales - 1
+        terms.append(_structure_term(pred, gt, coarsest=coarsest).relu())
+        if not coarsest:
+            pred, gt = F.avg_pool2d(pred, 2), F.avg_pool2d(gt, 2)
+    return (torch.stack(terms)**pred.new_tensor(weights).view(-1, 1)).prod(dim=0)
+
+
+def _structure_term(pred: Tensor, gt: Tensor, *, coarsest: bool) -> Tensor:
+    """Means over an image of contrast times structure, at the coarsest scale times luminance too; (B,).
+
+    As torchmetrics: the former over the valid part alone, the latter over images that are reflected at their borders.
+    """
+    if coarsest:
+        pred, gt = (F.pad(x, [WINDOW // 2] * 4, mode='reflect') for x in (pred, gt))
+    maps = _blur(torch.cat([pred, gt, pred * pred, gt * gt, pred * gt], dim=1))
+    mean_pred, mean_gt, square_pred, square_gt, product = maps.chunk(5, dim=1)
+    squares, means_product = mean_pred**2 + mean_gt**2, mean_pred * mean_gt
+    variances = (square_pred - mean_pred**2).clamp_min(0) + (square_gt - mean_gt**2).clamp_min(0)
+    term = (2 * (product - means_product) + C2) / (variances + C2)
+    if coarsest:
+        term = term * ((2 * means_product + C1) / (squares + C1))
+    return term.mean(dim=(1, 2, 3))
+
+
+def _blur(x: Tensor) -> Tensor:
+    """The Gaussian window on (B, C, H, W), valid part, down and then across; channels-last, which a CPU does best."""
+    channels = x.shape[1]
+    places = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
+    window = (-0.5 * (places / SIGMA)**2).exp()
+    window = (window / window.sum()).view(1, 1, WINDOW, 1).expand(channels, -1, -1, -1).contiguous()
+    x = F.conv2d(x.contiguous(memory_format=torch.channels_last), window, groups=channels)
+    return F.conv2d(x, window.transpose(2, 3), groups=channels)
 
 
 def gt_mean(pred: Tensor, gt: Tensor) -> Tensor:

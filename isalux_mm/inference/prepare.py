@@ -1,7 +1,7 @@
 """`prepare_for_inference`: a network folded, laid out and, if asked, compiled for running it; the original stays."""
 import copy
 from collections.abc import Mapping
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +89,7 @@ class PreparedNetwork(EnhancementNetwork):
             return self.network.whole(image.to(self._dtype(image)))
         return super().whole(image)
 
-    def state_dict(self, *args, **options) -> dict[str, Tensor]:
+    def state_dict(self, *args: Any, **options: Any) -> dict[str, Tensor]:
         """That of the network it was prepared from, in its present dtype."""
         return self.network.state_dict(*args, **options)
 
@@ -97,7 +97,7 @@ class PreparedNetwork(EnhancementNetwork):
         parameter = next(self.network.parameters(), None)
         return image.dtype if parameter is None else parameter.dtype
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], *args) -> None:
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], *args: Any) -> None:
         raise RuntimeError('a network prepared for inference takes no weights, its own are folded; '
                            'load them first, then prepare')
 
@@ -164,4 +164,4 @@ def floating_dtype(dtype: str | torch.dtype) -> torch.dtype:
     if isinstance(dtype, torch.dtype) and dtype.is_floating_point:
         return dtype
     check_choice(dtype, DTYPES, 'dtype')
-    return DTYPES[dtype]
+    return DTYPES[str(dtype)]

@@ -15,6 +15,8 @@ from isalux_mm.models.blocks import ChannelLayerNorm, PriorAdapter
 STRIP_BYTES = 2**22  # ours; of the hidden activations of one strip, measured: docs/speed.md
 FEATURE_CACHE_BYTES = 2**28  # ours; larger prior features are computed again for every block
 
+RowSource = Callable[[int, int, Tensor], None]  # writes rows [first, last) into (R, W, C)
+
 
 def strips(height: int, rows: int) -> Iterator[tuple[int, int]]:
     """First row and end of every strip."""
@@ -90,14 +92,17 @@ class PriorFeatures:
         size: (H, W).
     """
 
-    def __init__(self, sources: Sequence[Callable[[int, int, Tensor], None]], adapters: Sequence[PriorAdapter],
+    def __init__(self, sources: Sequence[RowSource], adapters: Sequence[PriorAdapter],
                  names: Sequence[str], size: tuple[int, int]):
         self.sources, self.names, self.size = sources, names, size
-        self.channels = sum(a[2].out_channels for a in adapters)
-        self.cache = self.window = None
+        self.cache: Tensor | None = None
+        self.window: RowWindow | None = None
+        self.channels = 0
         if adapters:
-            self.weight = torch.cat([a[2].weight for a in adapters])
-            self.bias = torch.cat([a[2].bias for a in adapters])
+            # of the depthwise convolutions
+            self.weight = torch.cat([a.get_parameter('2.weight') for a in adapters])
+            self.bias = torch.cat([a.get_parameter('2.bias') for a in adapters])
+            self.channels = len(self.weight)
             nbytes = size[0] * size[1] * self.channels * self.weight.element_size()
             if nbytes <= FEATURE_CACHE_BYTES:
                 self.cache = self._all(max(STRIP_BYTES * size[0] // nbytes, 1))
@@ -106,7 +111,7 @@ class PriorFeatures:
         """Features of rows [first, last), (R W, E C); without a cache, strips of one height come in order."""
         if self.cache is not None:
             return self.cache[first:last].flatten(0, 1)
-        if first == 0:
+        if first == 0 or self.window is None:
             self.window = self._window(last)
         return convolve(self.window.around(first, last), self.weight, self.bias, self.channels)
 
@@ -137,18 +142,19 @@ class PriorFeatures:
         return out
 
 
-def illumination_source(level: Tensor, first_layer: nn.Conv2d) -> Callable[[int, int, Tensor], None]:
+def illumination_source(level: Tensor, first_layer: nn.Conv2d) -> RowSource:
     """Rows of an adapter's 1x1 convolution of a prior map (1, C', H, W)."""
     level, weight = as_rows(level), first_layer.weight.flatten(1).t().contiguous()
+    bias = first_layer.get_parameter('bias')
 
     def write(first: int, last: int, out: Tensor) -> None:
-        out.copy_(torch.addmm(first_layer.bias, level[first:last].flatten(0, 1), weight).view_as(out))
+        out.copy_(torch.addmm(bias, level[first:last].flatten(0, 1), weight).view_as(out))
 
     return write
 
 
 def semantic_source(semantics: Tensor, first_layer: nn.Conv2d, size: tuple[int, int],
-                    window: Window) -> Callable[[int, int, Tensor], None]:
+                    window: Window) -> RowSource:
     """Rows of an adapter's 1x1 convolution of the enlarged class map.
 
     Both are linear and the weights of the interpolation sum to one, so the convolution goes ahead of it, at the class

@@ -1,12 +1,18 @@
 """ISALux in strips of rows, for inference on a CPU (ours; paper silent)."""
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.illumination import prior_pyramid
+from isalux_mm.functional.resizing import size_of
+from isalux_mm.functional.safeguards import guard, guarded
 from isalux_mm.inference.rows import (
     STRIP_BYTES,
     PriorFeatures,
+    RowSource,
     RowWindow,
     as_map,
     as_rows,
@@ -41,11 +47,11 @@ class StripISALux(nn.Module):
         used = {s for b in blocks for s in (b.attention.streams if isinstance(b.attention, HISAAttention) else STREAMS)}
         adapters = dict(illumination=network.illumination_adapters, semantics=network.semantic_adapters)
         self.enriched = tuple(s for s in STREAMS if s in used and adapters[s] is not None)
-        self.encoder = nn.ModuleList(self._stage(stage) for stage in network.encoder)
+        self.encoder = nn.ModuleList(self._stage(stage.children()) for stage in network.encoder)
         self.bottleneck = self._stage(network.bottleneck)
-        self.decoder = nn.ModuleList(self._stage(stage) for stage in network.decoder)
+        self.decoder = nn.ModuleList(self._stage(stage.children()) for stage in network.decoder)
 
-    def _stage(self, blocks: nn.ModuleList) -> nn.ModuleList:
+    def _stage(self, blocks: Iterable[Any]) -> nn.ModuleList:
         return nn.ModuleList(StripBlock(block, self.enriched) for block in blocks)
 
     def forward(self, image: Tensor, *, tile: Tile | None = None) -> Tensor:
@@ -63,7 +69,7 @@ class StripISALux(nn.Module):
 
     def _enhance(self, image: Tensor, tile: Tile) -> tuple[Tensor, list[Routing]]:
         """Enhances one image (1, 3, H, W); reads as `ISALux.forward_with_routing`."""
-        network, routings, skips = self.network, [], []
+        network, routings, skips = self.network, list[Routing](), list[Tensor]()
         features = self._features(image.to(network.to_rgb.weight.dtype), tile)
         x = self._embed(image, tile)
         for stage, down, known in zip(self.encoder, network.downs, features):
@@ -72,7 +78,8 @@ class StripISALux(nn.Module):
             x = as_rows(down(as_map(x)))
         self._run(self.bottleneck, x, features[-1], routings)
         for k in reversed(range(network.num_scales - 1)):
-            x = self._fuse(network.ups[k], x, skips.pop())
+            fusion: Any = network.ups[k]
+            x = self._fuse(fusion, x, skips.pop())
             self._run(self.decoder[k], x, features[k], routings)
         return self._to_rgb(x, image, tile), routings
 
@@ -83,18 +90,20 @@ class StripISALux(nn.Module):
         levels = prior_pyramid(image[:, :1] if darkness is None else darkness, network.num_scales)
         scales = []
         for k, level in enumerate(levels):
-            sources, adapters = [], []
-            if 'illumination' in names:
+            sources: list[RowSource] = []
+            adapters: list[Any] = []
+            if network.illumination_adapters is not None and 'illumination' in names:
                 adapters.append(network.illumination_adapters[k])
                 sources.append(illumination_source(level, adapters[-1][0]))
-            if 'semantics' in names:
+            semantics = tile.semantics
+            if network.semantic_adapters is not None and semantics is not None and 'semantics' in names:
                 adapters.append(network.semantic_adapters[k])
-                sources.append(semantic_source(tile.semantics, adapters[-1][0], *tile.at_scale(k, level.shape[-2:])))
-            scales.append(PriorFeatures(sources, adapters, names, tuple(level.shape[-2:])))
+                sources.append(semantic_source(semantics, adapters[-1][0], *tile.at_scale(k, size_of(level))))
+            scales.append(PriorFeatures(sources, adapters, names, size_of(level)))
         return scales
 
-    def _run(self, stage: nn.ModuleList, x: Tensor, features: PriorFeatures, routings: list[Routing]) -> None:
-        for block in stage:
+    def _run(self, stage: nn.Module, x: Tensor, features: PriorFeatures, routings: list[Routing]) -> None:
+        for block in stage.children():
             routing = block(x, features, self.strip_rows)
             if routing is not None:
                 routings.append(routing)
@@ -126,7 +135,7 @@ class StripISALux(nn.Module):
         from_up, from_skip = fusion.fuse.weight.flatten(1).t().chunk(2)  # each (C, C), input first
         # (C_in, C, 2, 2) -> (C_in, 2, 2, C), through the 1x1 convolution
         up = (fusion.up.weight.permute(0, 2, 3, 1) @ from_up).flatten(1)
-        bias = fusion.up.bias @ from_up + fusion.fuse.bias
+        bias = fusion.up.get_parameter('bias') @ from_up + fusion.fuse.get_parameter('bias')
         for first, last in strips(len(x), self._rows(x)):
             rows = skip[2 * first:2 * last]
             fused = torch.addmm(bias, rows.flatten(0, 1), from_skip).view_as(rows)
@@ -138,11 +147,16 @@ class StripISALux(nn.Module):
     def _to_rgb(self, x: Tensor, image: Tensor, tile: Tile) -> Tensor:
         """Last convolution and the residual, (1, 3, H, W)."""
         conv, height, out = self.network.to_rgb, len(x), torch.empty_like(image)
+        safeguards = self.network.safeguards
+        limits = guard(image, safeguards, tile.confidence) if safeguards else None
         for first, last in strips(height, self._rows(x)):
             above, below = max(first - 1, 0), min(last + 1, height)
             rgb = conv(as_map(x[above:below]))[0, :, first - above:last - above]
-            base = image[:, :, first:last]
+            base = shown = image[:, :, first:last]
             if self.network.base == 'gamma':
                 base = self.network.brightened(base, tile)
-            torch.add(base[0], rgb, out=out[0, :, first:last])
+            if limits is None:
+                torch.add(base[0], rgb, out=out[0, :, first:last])
+            else:
+                out[:, :, first:last] = guarded(shown, base, rgb[None].to(shown.dtype), limits.rows(first, last))
         return out

@@ -9,6 +9,7 @@ strips need are computed once.
     pass 3: x += experts(LN2(x))
 """
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,8 +43,13 @@ class StripAttention(nn.Module):
 
     def __init__(self, attention: HISAAttention, enriched: Sequence[str]):
         super().__init__()
+        self.q: Tensor
+        self.k: Tensor
+        self.v: Tensor
+        self.temperature: Tensor
+        self.project: Tensor
         names = [*enriched, *(s for s in attention.streams if s not in enriched)]
-        streams = [attention.streams[name] for name in names]
+        streams: list[Any] = [attention.streams[name] for name in names]
         self.num_enriched, self.num_plain = len(enriched), len(names) - len(enriched)
         self.register_buffer('q', torch.cat([s.q.folded_weight() for s in streams]), persistent=False)
         self.register_buffer('k', torch.cat([s.k.folded_weight() for s in streams]), persistent=False)
@@ -81,11 +87,17 @@ class StripExperts(nn.Module):
         experts: of one type, `ConvExpert`, `DepthwiseExpert` or `GatedDconvExpert`, and one width.
     """
 
-    def __init__(self, experts: Sequence[nn.Module]):
+    def __init__(self, experts: Sequence[Any]):
         super().__init__()
+        self.expand: Tensor
+        self.expand_bias: Tensor
+        self.spatial: Tensor
+        self.spatial_bias: Tensor
+        self.project: Tensor
+        self.project_bias: Tensor
         first = experts[0]
         self.gated = isinstance(first, GatedDconvExpert)
-        self.hidden = first.project.in_channels
+        self.hidden: int = first.project.in_channels
         self.depthwise = first.spatial.weight.shape[1] == 1 and first.spatial.groups > 1
         halves = (2 if self.gated else 1, self.hidden)  # a gated expert has two halves, which must lie apart
 
@@ -149,20 +161,21 @@ class StripFeedForward(nn.Module):
 
     def __init__(self, ffn: MoEFFN | DenseFFN):
         super().__init__()
-        experts = [ffn.expert] if isinstance(ffn, DenseFFN) else list(ffn.experts)
-        self.gate = None if isinstance(ffn, DenseFFN) else ffn.gate
+        experts: list[Any] = [ffn.expert] if isinstance(ffn, DenseFFN) else list(ffn.experts)
+        self.gate: SoftGate | None = None if isinstance(ffn, DenseFFN) else ffn.gate
         kinds: dict[tuple, list[int]] = {}
         for number, expert in enumerate(experts):
             kinds.setdefault((type(expert), expert.project.in_channels), []).append(number)
         self.numbers = list(kinds.values())
-        self.kinds = nn.ModuleList(StripExperts([experts[i] for i in numbers]) for numbers in self.numbers)
+        kinds_in_strips = [StripExperts([experts[i] for i in numbers]) for numbers in self.numbers]
+        self.kinds = nn.ModuleList(kinds_in_strips)
         # of all kinds, for the height of the strips
-        self.widest = max((2 if k.gated else 1) * k.hidden for k in self.kinds)
+        self.widest = max((2 if k.gated else 1) * k.hidden for k in kinds_in_strips)
 
     @property
     def hidden(self) -> int:
         """Most hidden channels that may exist at once."""
-        return self.widest * (1 if self.gate is None else getattr(self.gate, 'top_k', self.gate.num_experts))
+        return self.widest * (1 if self.gate is None else self.gate.num_selected)
 
     def forward(self, x: Tensor, norm: ChannelLayerNorm, rows: int, pooled: Tensor | None) -> Routing | None:
         """Adds the feed-forward of LN2(x) to x (H, W, C), in place.
@@ -172,10 +185,11 @@ class StripFeedForward(nn.Module):
         """
         routing = None
         chosen, weights = [0], x.new_ones(1)
-        if self.gate is not None:
+        if self.gate is not None and pooled is not None:
             routing = self.gate.route(pooled)
             chosen, weights = routing.indices[0].tolist(), routing.weights[0]
         runs = []
+        kind: Any
         for numbers, kind in zip(self.numbers, self.kinds):
             slots = [slot for slot, number in enumerate(chosen) if number in numbers]
             if slots:
@@ -217,11 +231,12 @@ class StripBlock(nn.Module):
     def forward(self, x: Tensor, features: PriorFeatures, strip_rows: int | None) -> Routing | None:
         """Changes x (H, W, C), of one image, in place; returns its routing, a batch of one, where there is one."""
         rows = self.rows(x, strip_rows)
-        if self.attention is None:
+        attention = self.attention
+        if attention is None:
             x += as_rows(self.block.attention(self.block.norm1(as_map(x)), **features.maps()))
             total = self._sum(x, rows)
         else:
-            total = self._attend(x, features, rows)
+            total = self._attend(attention, x, features, rows)
         if self.ffn is None:
             y, routing = self.block.ffn(self.block.norm2(as_map(x)))
             x += as_rows(y)
@@ -238,17 +253,17 @@ class StripBlock(nn.Module):
         rows = strip_rows or max(STRIP_BYTES // (width * hidden * x.element_size()), 1)
         return min(rows, height)
 
-    def _attend(self, x: Tensor, features: PriorFeatures, rows: int) -> Tensor:
+    def _attend(self, attention: StripAttention, x: Tensor, features: PriorFeatures, rows: int) -> Tensor:
         """Passes 1 and 2; returns the sum of LN2(x) over the pixels, (C,)."""
-        gram = self.block.attention.shared(self.attention.gram(x, self.block.norm1, rows).unsqueeze(0))
-        before, behind, direct = self.attention.matrices(gram)
+        gram = self.block.attention.shared(attention.gram(x, self.block.norm1, rows).unsqueeze(0))
+        before, behind, direct = attention.matrices(gram)
         total = x.new_zeros(x.shape[2], dtype=gram.dtype)
         for first, last in strips(x.shape[0], rows):
             tokens, target = normalise(self.block.norm1, x[first:last]), x[first:last].flatten(0, 1)
-            if self.attention.num_enriched:
+            if attention.num_enriched:
                 attended = tokens @ before
                 target.addmm_(attended.mul_(features.rows(first, last)), behind)
-            if self.attention.num_plain:
+            if attention.num_plain:
                 target.addmm_(tokens, direct)
             total += normalise(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
         return total

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_image
 from isalux_mm.inference.tiled import network_inside
+from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.statistics import SharedStatistics, Tile, sharing
 
@@ -25,7 +26,7 @@ class RunningMeans(SharedStatistics):
         memory: weight of the past, in [0, 1), for the frame at hand.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.memory = 0.0
 
@@ -40,10 +41,10 @@ class TemporalEnhancer:
 
     Frame by frame, noise alone changes what a network decides by the whole picture a little every time, and the
     brightness flickers. Here attention's Gram matrices, the gates' pooled features, class probabilities and any further
-    number (`smoothed`), such as the result's mean luma, are exponential means over time. The brightening exponent is
-    each frame's own: it evens out changes of exposure, which a smoothed one would show. A scene's first frame is
-    enhanced as a still picture is. A cut, a frame that differs much from the one before, begins a scene. Memory does
-    not grow.
+    number (`smoothed`), such as the result's mean luma, are exponential means over time. The brightening exponent and
+    the confidence of darkness are each frame's own: they even out changes of exposure, which smoothed ones would show.
+    A scene's first frame is enhanced as a still picture is. A cut, a frame that differs much from the one before,
+    begins a scene. Memory does not grow.
 
     Args:
         network: an enhancement network in eval mode, as it was built or prepared for inference; one that is no `ISALux`
@@ -89,11 +90,11 @@ class TemporalEnhancer:
             return self.network(frame)
         self._look_for_cut(frame)
         self.means.memory = math.exp(-max(seconds, 0.0) / self.time_constant)
-        inside = network_inside(self.network)
-        if not isinstance(inside, ISALux):
-            return self.network(frame)
+        network, inside = self.network, network_inside(self.network)
+        if not isinstance(network, EnhancementNetwork) or not isinstance(inside, ISALux):
+            return network(frame)
         with sharing(inside, self.means):
-            return self.network(frame, tile=self._smoothed_tile(self.network.whole(frame)))
+            return network(frame, tile=self._smoothed_tile(network.whole(frame)))
 
     def smoothed(self, name: str, number: Tensor) -> Tensor:
         """The mean over time of a further number of the frame just enhanced."""

@@ -1,11 +1,13 @@
 """Images too large to be enhanced at once: in overlapping tiles that share the statistics of the whole (ours)."""
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.tiling import Span, blend_weights, round_up, split
 from isalux_mm.inference.prepare import PreparedNetwork, prepare_for_inference
 from isalux_mm.models.base import EnhancementNetwork
@@ -30,13 +32,13 @@ def enhance_tiled(network: nn.Module,
                   statistics: str = 'whole') -> Tensor:
     """Enhances an image of any size in bounded memory.
 
-    Attention, gates, class map and brightening of an `ISALux` depend on the whole image. Tiles do not decide on them by
-    themselves: class map and exponent are computed from the whole image, and what every block takes from its pixels
-    (a Gram matrix and pooled features) is measured ahead, by a run of the whole image in strips, which needs 170 bytes
-    a pixel. The tiles then equal the untiled result up to rounding: no seams. Of images beyond 24 megapixels the
-    statistics are those of the image reduced to that size: still one set for all tiles, so no seams, but a gate may
-    choose other experts than it would for the full image. Nothing less exact would do: gates decide between
-    probabilities that may differ by a thousandth.
+    Attention, gates, class map, brightening and the confidence of darkness of an `ISALux` depend on the whole image.
+    Tiles do not decide on them by themselves: class map, exponent and confidence are computed from the whole image, and
+    what every block takes from its pixels (a Gram matrix and pooled features) is measured ahead, by a run of the whole
+    image in strips, which needs 170 bytes a pixel. The tiles then equal the untiled result up to rounding: no seams. Of
+    images beyond 24 megapixels the statistics are those of the image reduced to that size: still one set for all tiles,
+    so no seams, but a gate may choose other experts than it would for the full image. Nothing less exact would do:
+    gates decide between probabilities that may differ by a thousandth.
 
     Networks that know nothing of the whole image (a curve network, a power law) run tile by tile; so does an attention
     with depthwise convolutions on q, k and v.
@@ -81,7 +83,8 @@ class Places:
     Args:
         network: starts are multiples of what it reduces the image by.
         size: (H, W).
-        tile, overlap: as of `enhance_tiled`.
+        tile: as of `enhance_tiled`.
+        overlap: likewise.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int], tile: int, overlap: int | None):
@@ -104,7 +107,7 @@ def network_inside(network: nn.Module) -> nn.Module:
 
 def _enhance_one(network: nn.Module, image: Tensor, places: Places, statistics: str) -> Tensor:
     """Tiles of one image (1, 3, H, W)."""
-    if not isinstance(network_inside(network), ISALux):
+    if not isinstance(network, EnhancementNetwork) or not isinstance(network_inside(network), ISALux):
         return _join(image, places, lambda part, rows, columns: network(part))
     whole = network.whole(image)
 
@@ -126,14 +129,14 @@ def measure(network: nn.Module, image: Tensor, whole: Tile) -> SharedStatistics:
     Args:
         network: an `ISALux`, or prepared from one.
         image: as it is.
-        whole: its class probabilities and exponent.
+        whole: its class probabilities, exponent and confidence.
     """
-    strips = network.strips if isinstance(network, PreparedNetwork) else None
+    strips: Any = network.strips if isinstance(network, PreparedNetwork) else None
     strips = prepare_for_inference(network_inside(network)).strips if strips is None else strips
     shared, scale = SharedStatistics(), (STRIP_PIXELS / (image.shape[2] * image.shape[3]))**0.5
     if scale < 1:
         image = F.interpolate(image, size=[max(int(side * scale), 1) for side in image.shape[2:]], mode='area')
-        whole = whole._replace(size=tuple(image.shape[2:]))
+        whole = whole._replace(size=size_of(image))
     with sharing(strips.network, shared):
         strips(image, tile=whole)
     return shared

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.io.whole_file import whole_file
@@ -70,7 +71,7 @@ class Picture:
             alpha: with the alpha channel.
         """
         depth = depth or self.depth
-        colour = self.image @ np.float32(LUMA_WEIGHTS) if self.grey else self.image
+        colour = self.image @ np.array(LUMA_WEIGHTS, np.float32) if self.grey else self.image
         if alpha and self.alpha is not None:
             colour = np.dstack([colour, self.alpha])
         if depth == 'float32':
@@ -215,10 +216,10 @@ def _read_file(path: Path) -> Picture:
     if is_tiff(path):
         samples, facts['orientation'] = read_deep_tiff(path)
     else:
-        samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if samples is None:
+        decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if decoded is None:
             raise ImageReadError(f'{path}: no readable picture')
-        samples = _rgb_first(samples)
+        samples = _rgb_first(decoded)
     return replace(picture_of(to_upright(samples, facts['orientation'])), **facts)
 
 
@@ -274,7 +275,8 @@ def _from_cmyk(file: Image.Image, facts: dict) -> Image.Image:
     if facts['icc']:
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(facts['icc']))
-            return ImageCms.profileToProfile(file, profile, ImageCms.createProfile('sRGB'), outputMode='RGB')
+            converted = ImageCms.profileToProfile(file, profile, ImageCms.createProfile('sRGB'), outputMode='RGB')
+            return file.convert('RGB') if converted is None else converted
         except (ImageCms.PyCMSError, OSError):
             return file.convert('RGB')
     return file.convert('RGB')
@@ -285,7 +287,7 @@ def _is_deep_colour(file: Image.Image, path: Path) -> bool:
     if file.format == 'PNG':
         with open(path, 'rb') as raw:
             return raw.read(26)[24] == 16  # signature, IHDR: width, height, bit depth
-    if file.format == 'TIFF':
+    if isinstance(file, TiffImageFile):
         return max(file.tag_v2.get(TIFF_BITS, (8, ))) > 8
     return False
 
@@ -337,7 +339,7 @@ def _write_tiff(file: BinaryIO, samples: np.ndarray, picture: Picture) -> None:
     exif = Image.Exif()
     if picture.exif is not None:
         exif.load(picture.exif)
-    tags = [(EXIF_ORIENTATION, 3, 1, picture.orientation, True)]
+    tags: list[tuple[int, int, int, object, bool]] = [(EXIF_ORIENTATION, 3, 1, picture.orientation, True)]
     tags += [(tag, 2, 0, str(exif[tag]), True) for tag in TIFF_TEXTS if tag in exif]
     tifffile.imwrite(
         file, samples, photometric='minisblack' if grey else 'rgb',

@@ -1,4 +1,5 @@
 """The one way in which this package writes a file: beside its place, then into it, whole or not at all."""
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -50,6 +51,11 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes a text file, UTF-8, whole or not at all."""
     with whole_file(path) as file:
         file.write(text.encode())
+
+
+def write_json(path: str | Path, content: object, *, indent: int | None = None) -> None:
+    """Writes JSON, whole or not at all; what JSON does not know raises before anything is written."""
+    write_text(path, json.dumps(content, indent=indent) + '\n')
 
 
 def _new_file(path: Path) -> Path:

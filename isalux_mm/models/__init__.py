@@ -2,12 +2,18 @@
 from isalux_mm.models import (  # noqa: F401
     attention,
     baselines,
+    colour_losses,
     data_preprocessor,
-    enhancer,
+    deeplab,
     experts,
     gates,
-    isalux,
     losses,
+    prior_adaptation,
     priors,
     zero_reference,
 )
+from isalux_mm.models.base import EnhancementNetwork
+from isalux_mm.models.enhancer import LowLightEnhancer
+from isalux_mm.models.isalux import ISALux
+
+__all__ = ['EnhancementNetwork', 'ISALux', 'LowLightEnhancer']

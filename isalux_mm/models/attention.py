@@ -3,6 +3,7 @@
 Differs: attention over channels (the paper leaves its form open; see `functional.channel_attention`).
 """
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,8 +49,8 @@ class ChannelSelfAttention(nn.Module):
 
     def mixing_matrix(self, gram: Tensor) -> Tensor:
         """The matrix M of the Gram form, (B, C, C), from S = X X^T."""
-        weights = (p.folded_weight() for p in (self.q, self.k, self.v))
-        return attention_from_gram(gram, *weights, self.temperature)
+        q, k, v = (p.folded_weight() for p in (self.q, self.k, self.v))
+        return attention_from_gram(gram, q, k, v, self.temperature)
 
     def forward(self, x: Tensor) -> Tensor:
         """Plain form: features (B, C, H, W) in, attended features (B, C, H, W) out."""
@@ -142,9 +143,10 @@ class HISAAttention(StatisticsLayer):
         tokens = to_tokens(x)
         # a mean over the pixels: the attention does not depend on the scale of S
         gram = self.shared(gram_matrix(tokens) / (h * w))
+        streams: Any = self.streams
         # nu and omega scale C x C matrices, not pixels
         return {
             name: to_map(tokens @ (self.scales[name] * stream.mixing_matrix(gram)).to(tokens.dtype).transpose(1, 2),
                          h, w)
-            for name, stream in self.streams.items()
+            for name, stream in streams.items()
         }

@@ -2,6 +2,7 @@
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.statistics import Tile
 
@@ -35,7 +36,7 @@ class EnhancementNetwork(BaseModule):
 
     def whole(self, image: Tensor) -> Tile:
         """What is computed from whole images (B, 3, H, W) only; by default nothing but their size."""
-        return Tile(tuple(image.shape[-2:]), 0, 0, None, None)
+        return Tile(size_of(image), 0, 0, None, None)
 
 
 def routed(network: nn.Module, image: Tensor) -> tuple[Tensor, list[Routing]]:

@@ -53,7 +53,7 @@ class PriorAdapter(nn.Sequential):
 
     def __init__(self, in_channels: int, embed_dims: int):
         spatial = nn.Conv2d(embed_dims, embed_dims, 3, padding=1, groups=embed_dims)
-        nn.init.ones_(spatial.bias)
+        nn.init.ones_(spatial.get_parameter('bias'))
         super().__init__(nn.Conv2d(in_channels, embed_dims, 1), nn.GELU(), spatial)
 
 

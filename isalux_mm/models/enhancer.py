@@ -1,5 +1,6 @@
 """`LowLightEnhancer`: an enhancement network as an mmengine model, with its losses."""
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -75,7 +76,7 @@ class LowLightEnhancer(BaseModel):
             Named losses; or the data samples with `pred_img`, clamped, at the unpadded size; or the raw output.
         """
         if mode == 'loss':
-            return self.loss(inputs, data_samples)
+            return self.loss(inputs, data_samples or ())
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
@@ -127,7 +128,7 @@ class LowLightEnhancer(BaseModel):
                 Routing(*(torch.cat(pair) for pair in zip(a, b))) for a, b in zip(self.last_routings, routings)
             ]
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """A checkpoint of another width gives one clear error, under non-strict loading too."""
         own = {prefix + key: value for key, value in self.state_dict().items()}
         check_shapes(own, state_dict, name='checkpoint')
@@ -192,7 +193,7 @@ def run_unpadded(network: Callable[[Tensor], Tensor], images: Tensor, sizes: Seq
     Raises:
         ValueError: if the network changes the size of an image.
     """
-    out = None
+    out: Tensor | None = None
     for indices, group in groups_of_size(images, sizes):
         enhanced = network(group)
         if enhanced.shape != group.shape:
@@ -204,4 +205,4 @@ def run_unpadded(network: Callable[[Tensor], Tensor], images: Tensor, sizes: Seq
         out = images.new_zeros(images.shape, dtype=enhanced.dtype) if out is None else out
         padded = torch.nn.functional.pad(enhanced, (0, images.shape[-1] - w, 0, images.shape[-2] - h))
         out = out.index_copy(0, torch.tensor(indices, device=out.device), padded)
-    return out
+    return images if out is None else out

@@ -5,6 +5,7 @@ Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped)
 them in `LowLightEnhancer(losses=...)`.
 """
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.image_quality import ms_ssim, ssim
+from isalux_mm.models.deeplab import MIDDLE, PACKAGED, DeepLabMobileNetV2
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
 from isalux_mm.models.priors import IMAGENET_MEAN, IMAGENET_STD, FrozenModule
 from isalux_mm.registry import MODELS
@@ -160,8 +162,32 @@ class MSSSIMLoss(WeightedLoss):
         return 1 - ms_ssim(pred, gt, auto_scales=self.auto_scales).mean()
 
 
+class LayerFeatures(FrozenModule):
+    """Feature maps of a chain of layers, frozen; a subclass sets up the chain and calls `freeze`.
+
+    Args:
+        layers: the chain.
+        kept: indices of the layers whose outputs are the features.
+        mean, std: normalisation, RGB, of an image in [0, 1].
+    """
+
+    def __init__(self, layers: nn.Sequential, kept: Sequence[int], *, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.features, self.kept = layers[:max(kept) + 1], tuple(kept)
+        self.register_buffer('mean', torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
+        x, found = (image - self.mean) / self.std, {}
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            found[index] = x
+        return [found[index] for index in self.kept]
+
+
 @MODELS.register_module()
-class VGG19Features(FrozenModule):
+class VGG19Features(LayerFeatures):
     """Feature maps of torchvision's VGG-19, ImageNet-normalised, frozen.
 
     Args:
@@ -170,14 +196,11 @@ class VGG19Features(FrozenModule):
     """
 
     def __init__(self, layers: Sequence[str] = ('relu5_4', ), *, checkpoint: str | None = None):
-        super().__init__()
         for layer in layers:
             check_choice(layer, VGG19_LAYERS, 'layers')
-        self.layers, self.checkpoint = tuple(layers), checkpoint
-        depth = max(VGG19_LAYERS[layer] for layer in layers) + 1
-        self.features = make_layers(cfgs['E'])[:depth]  # VGG-19 without its classifier
-        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        super().__init__(make_layers(cfgs['E']), [VGG19_LAYERS[layer] for layer in layers],  # without its classifier
+                         mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.checkpoint = checkpoint
         self.freeze()
 
     def init_weights(self) -> None:
@@ -194,13 +217,31 @@ class VGG19Features(FrozenModule):
         own = self.features.state_dict()
         self.features.load_state_dict({key: state[f'features.{key}'] for key in own})
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
-        x, found = (image - self.mean) / self.std, {}
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            found[index] = x
-        return [found[VGG19_LAYERS[layer]] for layer in self.layers]
+
+@MODELS.register_module()
+class PackagedFeatures(LayerFeatures):
+    """Feature maps of the packaged semantic prior's MobileNetV2, frozen; needs no download (ours; paper has VGG-19).
+
+    Args:
+        layers: numbers of its blocks, 0 to 17: 1 is the last at half the size, 3 at a quarter, 6 at an eighth, 17 at
+            a sixteenth.
+        checkpoint: weights of a `DeepLabMobileNetV2`; by default the package's, loaded by `init_weights`.
+
+    Raises:
+        ValueError: if there is no such block.
+    """
+
+    def __init__(self, layers: Sequence[int] = (3, 6, 13), *, checkpoint: str | None = None):
+        blocks = DeepLabMobileNetV2().features
+        for layer in layers:
+            check_choice(layer, range(len(blocks)), 'layers')
+        super().__init__(blocks, layers, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
+        self.checkpoint = checkpoint or str(PACKAGED)
+        self.freeze()
+
+    def init_weights(self) -> None:
+        """Loads the package's weights, or `checkpoint`."""
+        load_weights(self.features, self.checkpoint, name='packaged features', prefix='features.')
 
 
 @MODELS.register_module()
@@ -282,8 +323,9 @@ class PerceptualLoss(WeightedLoss):
 
     def init_weights(self) -> None:
         """Fetches the weights of the feature network, where it has any to fetch."""
-        if hasattr(self.features, 'init_weights'):
-            self.features.init_weights()
+        fetch = getattr(self.features, 'init_weights', None)
+        if callable(fetch):
+            fetch()
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         with torch.no_grad():
@@ -292,7 +334,7 @@ class PerceptualLoss(WeightedLoss):
         weights = self.layer_weights or [1.0] * len(got)
         if len(weights) != len(got):
             raise ValueError(f'layer_weights must have one entry per feature map, {len(got)}, got {len(weights)}')
-        return sum(w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected))
+        return reduce(torch.add, (w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected)))
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'PerceptualLoss':
         """Takes the hidden network along to another device."""

@@ -15,6 +15,9 @@ from isalux_mm.registry import MODELS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+VOC_CLASSES = ('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
+               'dining table', 'dog', 'horse', 'motorbike', 'person', 'potted plant', 'sheep', 'sofa', 'train',
+               'TV monitor')
 
 
 @MODELS.register_module()
@@ -80,7 +83,8 @@ class SegmentationPrior(FrozenModule):
         checkpoint: local file (safetensors, or a pickle that holds tensors only) loaded by `init_weights`.
         output_key: key of the logits where the network returns a mapping.
         short_side: short side of the picture that is segmented, in pixels (ours; paper silent).
-        mean, std: normalisation, RGB, of an image in [0, 1].
+        mean: RGB, taken off an image in [0, 1].
+        std: RGB, by which it is divided then.
 
     Raises:
         ValueError: if `module` cannot be imported or `short_side` is below 1.
@@ -111,19 +115,22 @@ class SegmentationPrior(FrozenModule):
         if self.checkpoint:
             load_weights(self.network, self.checkpoint, name='semantic prior')
 
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which a picture of this size is segmented."""
+        return reduced_size(height, width, self.short_side)
+
     def logits(self, image: Tensor) -> Tensor:
-        """Logits (B, classes, h, w) of a normalised image (B, 3, H, W)."""
+        """Logits (B, classes, h, w) of a normalised image (B, 3, H, W) of a working size."""
         out = self.network(image)
         return out[self.output_key] if self.output_key is not None else out
 
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w).
+    def scores(self, image: Tensor) -> Tensor:
+        """Logits (B, classes, h, w) of an image (B, 3, H, W), RGB in [0, 1], whose gradient passes.
 
         Raises:
             ValueError: if the network's output has another number of channels than `num_classes`.
         """
-        size = reduced_size(*image.shape[-2:], self.short_side)
+        size = self.working_size(*image.shape[-2:])
         # in a traced graph always: at the same size it changes nothing
         if torch.compiler.is_compiling() or size != tuple(image.shape[-2:]):
             image = F.interpolate(image, size=size, mode='bilinear', antialias=True)
@@ -131,7 +138,12 @@ class SegmentationPrior(FrozenModule):
         if logits.shape[1] != self.out_channels:
             raise ValueError(f'num_classes must be the channels of the network\'s output, {logits.shape[1]}, '
                              f'got {self.out_channels}')
-        return logits.float().softmax(dim=1).to(image.dtype)
+        return logits.float()
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
+        return self.scores(image).softmax(dim=1).to(image.dtype)
 
 
 @MODELS.register_module()

@@ -18,33 +18,37 @@ class Tile(NamedTuple):
 
     Attributes:
         size: (H, W) of the whole image.
-        top, left: of the tile, multiples of 2^(scales - 1).
+        top: of the tile, a multiple of 2^(scales - 1).
+        left: likewise.
         semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
         exponent: of the brightened image, (B, 1, 1, 1), or `None`.
+        confidence: that the whole image is dark, (B, 1, 1, 1), or `None`.
     """
     size: tuple[int, int]
     top: int
     left: int
     semantics: Tensor | None
     exponent: Tensor | None
+    confidence: Tensor | None = None
 
     def of_image(self, i: int) -> 'Tile':
         """The same for image i of the batch alone."""
-        return self._replace(
-            semantics=None if self.semantics is None else self.semantics[i:i + 1],
-            exponent=None if self.exponent is None else self.exponent[i:i + 1])
+        semantics, exponent, confidence = (
+            None if x is None else x[i:i + 1] for x in (self.semantics, self.exponent, self.confidence))
+        return self._replace(semantics=semantics, exponent=exponent, confidence=confidence)
 
     def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
         """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
-        whole = tuple((side + 2**k - 1) // 2**k for side in self.size)  # no negative number: ONNX divides towards zero
+        # no negative number: ONNX divides towards zero
+        height, width = ((side + 2**k - 1) // 2**k for side in self.size)
         top, left = self.top // 2**k, self.left // 2**k
-        return whole, Window(top, top + size[0], left, left + size[1])
+        return (height, width), Window(top, top + size[0], left, left + size[1])
 
 
 class SharedStatistics:
     """By the name of the layer, what the first image to run within `sharing` gave and what then all tiles use."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.known: dict[str, Tensor] = {}
 
     def exchange(self, name: str, own: Tensor) -> Tensor:

@@ -6,11 +6,11 @@ from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from isalux_mm.chain.losses import ChainLosses
 from isalux_mm.chain.preprocessor import ChainDataPreprocessor
-from isalux_mm.chain.task import EnhancedTask, build_task_model, check_preprocessor
+from isalux_mm.chain.task import EnhancedTask, build_task_model
 from isalux_mm.registry import MODELS
 
 
@@ -66,10 +66,7 @@ class EnhancedSegmentor(EnhancedTask, BaseSegmentor):
                  train_cfg: None = None,
                  init_cfg: dict | None = None):
         built, order = build_task_model(MMSEG_MODELS, 'mmseg', segmentor, data_preprocessor, channel_order)
-        half = built.data_preprocessor
-        check_preprocessor(built, isinstance(half, SegDataPreProcessor), self.task, 'SegDataPreProcessor')
-        if hasattr(built, 'text_encoder'):
-            raise ValueError(f'segmentor must take images alone, got {type(built).__name__}, which takes text too')
+        half = checked_preprocessor(built)
         super().__init__(init_cfg=init_cfg)
         self.join(
             enhancer, built, ChainLosses(enhancement_loss, zero_reference_losses, balance_loss),
@@ -109,3 +106,18 @@ class EnhancedSegmentor(EnhancedTask, BaseSegmentor):
     def keep(self, sample: SegDataSample, pictures: Mapping[str, Tensor]) -> None:
         """As meta information: mmseg's samples take data of the label map's size alone."""
         sample.set_metainfo(dict(pictures))
+
+
+def checked_preprocessor(segmentor: nn.Module) -> SegDataPreProcessor:
+    """The segmentor's data preprocessor.
+
+    Raises:
+        ValueError: if it is not one for images, or the segmentor takes more than images.
+    """
+    half = segmentor.data_preprocessor
+    if not isinstance(half, SegDataPreProcessor):
+        raise ValueError('segmentor must have a data_preprocessor for images, such as SegDataPreProcessor with the '
+                         f"segmentor's mean and std, got {type(half).__name__} in {type(segmentor).__name__}")
+    if hasattr(segmentor, 'text_encoder'):
+        raise ValueError(f'segmentor must take images alone, got {type(segmentor).__name__}, which takes text too')
+    return half

@@ -1,6 +1,7 @@
 """Any mmseg segmentor as ISALux's semantic prior (Eq. 3)."""
 import copy
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -27,7 +28,7 @@ class LogitsOf(nn.Module):
 
     def __init__(self, segmentor: nn.Module):
         super().__init__()
-        self.segmentor = segmentor
+        self.segmentor: Any = segmentor
 
     def forward(self, image: Tensor) -> Tensor:
         """image: normalised as the segmentor wants it."""
@@ -51,8 +52,8 @@ def model_config(segmentor: str | dict) -> ConfigDict:
         content = Config.fromfile(segmentor)
         if 'model' not in content:
             raise ValueError(f'{segmentor}: expected a config with a model, got {sorted(content)}')
-        segmentor = content.model
-    config = copy.deepcopy(dict(segmentor))
+        segmentor = dict(content.model)
+    config: dict[str, Any] = copy.deepcopy(dict(segmentor))
     config['pretrained'] = None
     return ConfigDict({'_scope_': 'mmseg', **config})
 
@@ -121,6 +122,6 @@ class MMSegSemanticPrior(SegmentationPrior):
         if self.checkpoint:
             load_weights(self.network.segmentor, local_file(self.checkpoint), name='semantic prior')
 
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
-        return super().forward(image if self.sees_rgb else image.flip(1))
+    def scores(self, image: Tensor) -> Tensor:
+        """As of `SegmentationPrior`."""
+        return super().scores(image if self.sees_rgb else image.flip(1))

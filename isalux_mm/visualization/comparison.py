@@ -57,14 +57,14 @@ def telling_crops(image: np.ndarray, output: np.ndarray) -> list[Box]:
     """
     height, width = image.shape[:2]
     side = max(round(CROP_PART * min(height, width)), 1)
-    dark, bright = (np.asarray(x, dtype=np.float32) @ np.float32(LUMA_WEIGHTS) for x in (image, output))
+    dark, bright = (np.asarray(x, dtype=np.float32) @ np.array(LUMA_WEIGHTS, np.float32) for x in (image, output))
     detail = np.hypot(cv2.Sobel(bright, cv2.CV_32F, 1, 0), cv2.Sobel(bright, cv2.CV_32F, 0, 1))
     window = (side, side)
     energy, light = (cv2.boxFilter(x, -1, window, anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
                      [:height - side + 1, :width - side + 1] for x in (detail, dark))  # by the box's corner
     top, left = np.unravel_index(energy.argmax(), energy.shape)
     boxes = [(int(left), int(top), side, side)]
-    energy = np.where(light <= np.median(light), energy, -1)
+    energy = np.where(light <= np.median(np.asarray(light, np.float32)), energy, -1)
     energy[max(top - side, 0):top + side, max(left - side, 0):left + side] = -1
     if energy.max() >= 0:
         top, left = np.unravel_index(energy.argmax(), energy.shape)

@@ -15,7 +15,6 @@ CURVES = dict(type='CurveNetwork', channels=4, iterations=2)
 SIZES = [(37, 53), (24, 41), (37, 53)]
 
 
-@MODELS.register_module()
 class Doubled(BaseModule):
     """A gain of two, and a record of what was seen."""
 
@@ -28,11 +27,16 @@ class Doubled(BaseModule):
         return 2 * image
 
 
-@MODELS.register_module()
 class Enlarging(BaseModule):
 
     def forward(self, image):
         return image.repeat(1, 1, 2, 2)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _networks():
+    for network in (Doubled, Enlarging):
+        MODELS.register_module(module=network)
 
 
 def padded_batch() -> tuple[torch.Tensor, list[torch.Tensor]]:

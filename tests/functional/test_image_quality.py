@@ -5,6 +5,7 @@ import pytorch_msssim
 import torch
 from skimage import data, metrics
 from skimage.filters import gaussian
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from isalux_mm.functional.image_quality import (
     MS_SSIM_MINIMUM,
@@ -105,6 +106,25 @@ def test_ms_ssim_is_close_to_pytorch_msssim(how, tolerance):
     pair = batch(distorted(gt, how).astype(np.float32)), batch(gt)
     theirs = pytorch_msssim.ms_ssim(*pair, data_range=1)
     assert ms_ssim(*pair).item() == pytest.approx(theirs.item(), abs=tolerance)
+
+
+@pytest.mark.parametrize('height, width', [(181, 200), (112, 112), (45, 63), (37, 53)])
+def test_ms_ssim_is_that_of_torchmetrics(height, width):
+    """In value and gradient; torchmetrics keeps the exponents in float32, hence the tolerance."""
+    gt = batch(photograph('chelsea')[:height, :width]).double()
+    noise = 0.1 * torch.randn(gt.shape, generator=torch.Generator().manual_seed(0), dtype=gt.dtype)
+    scales = sum(min(height, width) >= minimum for minimum in MS_SSIM_MINIMUM)
+    weights = tuple(weight / sum(MS_SSIM_WEIGHTS[:scales]) for weight in MS_SSIM_WEIGHTS[:scales])
+    results = []
+    for measure in (
+            lambda x: ms_ssim(x, gt, auto_scales=True),
+            lambda x: multiscale_structural_similarity_index_measure(
+                x, gt, data_range=1.0, betas=weights, normalize='relu', reduction='none')):
+        pred = (gt + noise).requires_grad_()
+        value = measure(pred)
+        results.append((value.view(1), torch.autograd.grad(value.sum(), pred)[0] * gt.numel()))
+    for own, theirs in zip(*results):
+        torch.testing.assert_close(own, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('scales', [1, 2, 3, 4, 5])

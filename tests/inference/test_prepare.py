@@ -54,6 +54,9 @@ SWITCHES = {
     'dense FFN': dict(ffn=dict(type='DenseFFN')),
     'gamma base': dict(base='gamma'),
     'brightened input': dict(brightened_input=True),
+    'safeguards': dict(safeguards=('fade', 'grey', 'black')),
+    'safeguards and gamma base': dict(safeguards=('grey', 'black'), base='gamma'),
+    'fade alone': dict(safeguards=('fade', ), base='gamma'),
     'three scales': dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=(1, 1, 2)),
     'one scale': dict(embed_dims=(8, ), depths=(2, ), num_heads=(2, )),
 }
@@ -105,8 +108,9 @@ def test_every_switch_agrees_with_the_network(switch, strip_rows):
         assert (block.attention is None) == (switch == 'depthwise qkv') and block.ffn is not None
 
 
-@pytest.mark.parametrize('changes', [SWITCHES['both priors'], SWITCHES['mixed experts'], SWITCHES['gamma base']],
-                         ids=['both priors', 'mixed experts', 'gamma base'])
+@pytest.mark.parametrize('changes', [SWITCHES['both priors'], SWITCHES['mixed experts'], SWITCHES['gamma base'],
+                                     SWITCHES['safeguards']],
+                         ids=['both priors', 'mixed experts', 'gamma base', 'safeguards'])
 @pytest.mark.parametrize('size', [(1, 1), (1, 7), (9, 1), (2, 3), (16, 20)])
 def test_small_and_even_sizes_agree_in_float64(size, changes):
     # few pixels leave the Gram matrix singular: float32 of either form is then far from float64

@@ -29,9 +29,11 @@ def frames(count=4, scene=0, noise=0.02):
 
 
 @pytest.mark.parametrize('prepared', [True, False])
+@pytest.mark.parametrize('safeguards', [(), ('fade', 'grey', 'black')], ids=['plain', 'safeguards'])
 @torch.no_grad()
-def test_first_frame_is_a_still_picture_and_zero_switches_off(prepared):
-    network = prepare_for_inference(build()) if prepared else build()
+def test_first_frame_is_a_still_picture_and_zero_switches_off(prepared, safeguards):
+    network = build(safeguards=safeguards)
+    network = prepare_for_inference(network) if prepared else network
     clip = frames()
     temporal, off = TemporalEnhancer(network), TemporalEnhancer(network, time_constant=0)
     for i, frame in enumerate(clip):

@@ -1,12 +1,12 @@
 """Tiles of an image give what the untiled image gives, without seams, in bounded memory."""
 import json
-import os
 import subprocess
 import sys
 
 import cv2
 import pytest
 import torch
+from processes import environment
 
 from isalux_mm.inference import tiled
 from isalux_mm.inference.prepare import prepare_for_inference
@@ -53,6 +53,18 @@ def test_tiles_equal_the_whole(name, prepared):
     assert (got - expected).abs().mean() < 1e-6
     by_itself = enhance_tiled(subject, image, tile=90, statistics='own')
     assert (by_itself - expected).abs().mean() > 1e-3, 'the test needs tiles with statistics of their own'
+
+
+@pytest.mark.parametrize('prepared', [True, False])
+@torch.no_grad()
+def test_safeguards_are_those_of_the_whole(prepared):
+    network = build(base='gamma', safeguards=('fade', 'grey', 'black'))
+    image = scene()
+    image[..., 60:120, 40:160] *= 0.01  # nearly black and nearly grey
+    subject = prepare_for_inference(network) if prepared else network
+    got = enhance_tiled(subject, image, tile=132, overlap=44)  # the outer quarter, 11 pixels, is what a place looks at
+    assert (got - network(image)).abs().max() < 1e-5
+    assert not torch.equal(network(image), build(base='gamma')(image))
 
 
 @torch.no_grad()
@@ -177,9 +189,9 @@ print(json.dumps((kib('VmHWM') - before) * 1024))
 
 def additional_memory(*arguments):
     """Peak of a process of its own over what it held before, bytes."""
-    environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_=str(2**20))  # no growing heap, as for large images
+    heap = dict(MALLOC_MMAP_THRESHOLD_=str(2**20))  # one that does not grow, as for large images
     done = subprocess.run([sys.executable, '-c', MEMORY, *map(str, arguments)], capture_output=True, text=True,
-                          env=environment)
+                          env=environment(**heap))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -45,7 +45,7 @@ def test_parameter_counts(expert, count):
 @pytest.mark.parametrize('gate', [dict(gate='TopKGate', top_k=2), dict(gate='TopKGate', top_k=1),
                                   dict(gate='TopKGate', top_k=2, renormalize=False), dict(gate='SoftGate')])
 @pytest.mark.parametrize('experts', [*(dict(type=k) for k in KINDS), MIXED], ids=[*KINDS, 'mixed'])
-@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'sparse'])
+@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'by_image', 'sparse'])
 def test_dispatches_agree_with_the_dense_reference(dispatch, experts, gate):
     results = []
     for form in ('dense', dispatch):
@@ -70,7 +70,7 @@ def test_only_selected_experts_run(monkeypatch):
     assert sum(seen) == 6 * 2
 
 
-@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'sparse', 'dense'])
+@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'by_image', 'sparse', 'dense'])
 def test_unselected_experts_get_a_gradient_of_zero_in_training(dispatch):
     module = mixture(dispatch, dict(type='DepthwiseExpert'), top_k=1)
     out, routing = module(images(1))
@@ -82,16 +82,16 @@ def test_unselected_experts_get_a_gradient_of_zero_in_training(dispatch):
             assert parameter.grad is not None and (parameter.grad.abs().sum() == 0) == (i in idle)
 
 
-@pytest.mark.parametrize('dispatch', ['fused', 'batched'])
+@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'by_image'])
 @pytest.mark.parametrize('experts', [MIXED, [dict(type='DepthwiseExpert', expansion=e) for e in (1., 2., 2., 2.)]],
                          ids=['kinds', 'widths'])
 def test_mixture_of_kinds_or_widths_falls_back_to_the_sparse_dispatch(experts, dispatch):
     module = mixture(dispatch, experts, top_k=2)
-    assert module.dispatch == 'sparse'
+    assert module.dispatch == dispatch and module.form(True) == module.form(False) == 'sparse'
     torch.testing.assert_close(module(images())[0], mixture('dense', experts, top_k=2)(images())[0])
 
 
-@pytest.mark.parametrize('dispatch', ['fused', 'batched'])
+@pytest.mark.parametrize('dispatch', ['fused', 'batched', 'by_image'])
 def test_an_expert_with_a_forward_of_its_own_is_not_fused_as_its_parent(dispatch, monkeypatch):
     class Doubled(ConvExpert):
         def forward(self, x):
@@ -99,8 +99,25 @@ def test_an_expert_with_a_forward_of_its_own_is_not_fused_as_its_parent(dispatch
 
     monkeypatch.setitem(MODELS.module_dict, 'Doubled', Doubled)
     plain, own = mixture(dispatch, dict(type='ConvExpert')), mixture(dispatch, dict(type='Doubled'))
-    assert plain.dispatch == dispatch and own.dispatch == 'sparse'
+    assert plain.form(True) == dispatch and own.form(True) == 'sparse' and own.dispatch == dispatch
     torch.testing.assert_close(own(images())[0], 2 * plain(images())[0])
+
+
+def test_an_expert_without_the_form_by_image_runs_fused(monkeypatch):
+    """Inherited by a kind with a `forward` and a `fused_forward` of its own, it would be another expert's."""
+
+    class Doubled(DepthwiseExpert):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+        @staticmethod
+        def fused_forward(experts, x, weights):
+            return 2 * DepthwiseExpert.fused_forward(experts, x, weights)
+
+    monkeypatch.setitem(MODELS.module_dict, 'Doubled', Doubled)
+    assert mixture('by_image', dict(type='DepthwiseExpert')).form(True) == 'by_image'
+    others = [mixture('by_image', dict(type=kind)) for kind in ('GatedDconvExpert', 'Doubled')]
+    assert [module.form(True) for module in others] == ['fused'] * 2
 
 
 def test_batched_dispatch_reads_nothing_on_the_host(monkeypatch):

@@ -116,6 +116,20 @@ def test_low_precision_is_computed_in_float32(config, dtype, pair):
     assert pred.grad.isfinite().all()
 
 
+def test_packaged_features_are_the_priors_layers():
+    """Blocks 3 and 6 have 24 and 32 channels at a quarter and an eighth (MobileNetV2), with the packaged weights."""
+    features = MODELS.build(dict(type='PackagedFeatures', layers=(6, 3)))
+    features.init_weights()
+    prior = MODELS.build(dict(type='PackagedSemanticPrior'))
+    prior.init_weights()
+    image = torch.rand(1, 3, 33, 49)
+    found = features(image)
+    assert [tuple(f.shape) for f in found] == [(1, 32, 5, 7), (1, 24, 9, 13)]
+    torch.testing.assert_close(found[1], prior.network.features[:4]((image - prior.mean) / prior.std))
+    with pytest.raises(ValueError, match=r'layers must be one of .*, got 18'):
+        MODELS.build(dict(type='PackagedFeatures', layers=(18, )))
+
+
 class TestPerceptual:
 
     def test_is_imagenet_normalised_vgg(self, pair):

@@ -6,24 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 from PIL import Image
 
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.images import read_image
 
-CONVERTERS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
 SIZE = (40, 28)  # width, height
 
 
 @pytest.fixture(scope='module')
 def tools():
     """The two converters as modules."""
-    sys.path.insert(0, str(CONVERTERS))
-    import prepare_demo
-    import synthesize_lowlight
-    yield synthesize_lowlight, prepare_demo
-    sys.path.remove(str(CONVERTERS))
+    return load_tool('dataset_converters/synthesize_lowlight'), load_tool('dataset_converters/prepare_demo')
 
 
 @pytest.fixture

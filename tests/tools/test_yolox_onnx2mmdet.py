@@ -1,20 +1,15 @@
 """YOLOX ONNX to mmdet: agreement with onnxruntime, calibration, refusals."""
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('mmdet')
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'yolox_onnx2mmdet.py'
-SPEC = spec_from_file_location('yolox_onnx2mmdet', TOOL)
-converter = module_from_spec(SPEC)
-sys.modules[SPEC.name] = converter
-SPEC.loader.exec_module(converter)
+converter = load_tool('model_converters/yolox_onnx2mmdet')
 
 TINY = 'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py'
 

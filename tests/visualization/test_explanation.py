@@ -48,7 +48,6 @@ def test_what_is_read_off_is_what_the_network_used(picture):
     assert found.enrichment['illumination'] == [1, 1, 1, pytest.approx(0.3), 1, 1, 1]
     np.testing.assert_allclose(found.illumination, 1 - picture[0].amax(dim=0), atol=1e-6)
     assert found.semantics is None
-    assert not any(block._forward_hooks for block in blocks_of(network).values())
 
 
 def test_semantics_have_classes_and_legend(picture, monkeypatch):
@@ -104,3 +103,25 @@ def test_experts_have_the_names_of_their_kinds(picture):
     network.bottleneck[0].ffn.experts = network.bottleneck[0].ffn.experts[::-1]
     assert explain(network, picture).experts == ()
     assert explain(build(**NO_SEMANTICS, ffn=dict(type='DenseFFN')), picture).experts == ()
+
+
+def test_routing_stands_at_its_block_where_others_have_no_mixture(picture):
+    network = build(**NO_SEMANTICS)
+    network.encoder[0][0].ffn = MODELS.build(dict(type='DenseFFN', embed_dims=4, _scope_='isalux_mm'))
+    network.bottleneck[0].ffn = MODELS.build(dict(type='DenseFFN', embed_dims=8, _scope_='isalux_mm'))
+    with torch.no_grad():
+        _, routings = network.forward_with_routing(picture)
+    found = explain(network, picture)
+    assert [p is None for p in found.probabilities] == [True, False, False, True, False, False, False]
+    shown = [p for p in found.probabilities if p is not None]
+    for routing, probabilities in zip(routings, shown, strict=True):
+        np.testing.assert_array_equal(probabilities, routing.probabilities[0])
+
+
+def test_the_segmentation_runs_once(picture, monkeypatch):
+    import isalux_mm.models.priors as priors
+    calls, forward = [], StubSegmentation.forward
+    monkeypatch.setattr(priors, '_resolve', lambda dotted: StubSegmentation)
+    monkeypatch.setattr(StubSegmentation, 'forward', lambda self, image: calls.append(1) or forward(self, image))
+    explain(build(**SEGMENTED), picture)
+    assert len(calls) == 1

@@ -18,9 +18,7 @@ import argparse
 import csv
 import hashlib
 import json
-import os
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
+from isalux_mm.io.whole_file import write_json
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif')
 OFFICIAL_SUBSETS = ('train', 'val', 'test')
@@ -146,7 +145,8 @@ def read_bbgt(path: Path) -> list[Box]:
         if not fields:
             continue
         label, values = fields[0], _numbers(fields[1:], BBGT_FIELDS - 1, place, line)
-        boxes.append(Box(class_name(label, place), *values[:4], crowd=bool(values[BBGT_IGNORE - 1])))
+        left, top, width, height = values[:4]
+        boxes.append(Box(class_name(label, place), left, top, width, height, bool(values[BBGT_IGNORE - 1])))
     return boxes
 
 
@@ -278,11 +278,13 @@ class Converter:
         self.entries, self.subsets, self.annotations = entries, subsets, annotations
         self.pictures, self.fractions = pictures, fractions
         self.account: dict[str, list[str]] = defaultdict(list)
-        self.counts = {name: Counter() for name in ('images', 'boxes', 'class', 'lighting', 'in_out')}
+        self.counts: dict[str, Counter] = {
+            name: Counter() for name in ('images', 'boxes', 'class', 'lighting', 'in_out')}
 
     def run(self) -> dict[str, dict]:
         """COCO files by subset (without `info`), images in the order of the official list."""
-        files = {subset: dict(images=[], annotations=[]) for subset in sorted(set(self.subsets.values()))}
+        subsets = sorted(set(self.subsets.values()))
+        files: dict[str, dict] = {subset: dict(images=[], annotations=[]) for subset in subsets}
         for key, subset in sorted(self.subsets.items(), key=lambda item: self.entries[item[0]].number):
             boxes = self._boxes(key)
             if boxes is not None:
@@ -351,15 +353,6 @@ class Converter:
                 dict(id=len(file['annotations']) + 1, image_id=entry.number, bbox=rectangle,
                      category_id=EXDARK_CLASSES.index(box.label) + 1, area=rectangle[2] * rectangle[3],
                      iscrowd=int(box.crowd), segmentation=[]))
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Writes JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
-        json.dump(content, file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

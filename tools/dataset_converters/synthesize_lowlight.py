@@ -24,6 +24,7 @@ from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.images import ImageReadError, list_images, read_image, write_image
+from isalux_mm.io.whole_file import write_json
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
 RECORD = 'synthesis.json'
@@ -115,10 +116,7 @@ def check_record(out: Path, options: dict) -> None:
     path = out / RECORD
     options = json.loads(json.dumps(options))
     if not path.is_file():
-        out.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix('.part')
-        draft.write_text(json.dumps(options, indent=2) + '\n')
-        os.replace(draft, path)
+        write_json(path, options, indent=2)
         return
     known = json.loads(path.read_text())
     changed = sorted(k for k in known.keys() | options.keys() if known.get(k) != options.get(k))
@@ -187,8 +185,8 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    for error in errors:
-        print(error, file=sys.stderr)
+    for message in errors:
+        print(message, file=sys.stderr)
     counts = Counter(job.split for job in jobs)
     print(f'{len(jobs) - len(errors)} of {len(jobs)} pairs in {args.out} ({counts[TRAIN]} for training, {counts[VAL]} '
           f'held out), {len(errors)} failed')

@@ -1,8 +1,11 @@
 """The layout of the web page: controls, slider, tabs; what they call is a `Workbench`'s."""
+import html
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from isalux_mm.apis.serve import RefusedError, Shown, Workbench, import_gradio, megapixels, message
+from isalux_mm.apis.serve.gradio_loading import import_gradio
+from isalux_mm.apis.serve.workbench import RefusedError, Shown, Workbench, megapixels
 from isalux_mm.io.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -135,7 +138,13 @@ def tile_size(name: str) -> int | None:
     return {'automatic': None, 'never': 0}[name] if name in ('automatic', 'never') else int(name.split()[0])
 
 
-def _controls(gr, workbench: Workbench) -> tuple:
+def message(text: str, *, problem: bool = False) -> str:
+    """A line of the page that screen readers speak when it changes."""
+    return f'<p role="{"alert" if problem else "status"}" class="{"problem" if problem else "note"}">' \
+           f'{html.escape(text)}</p>'
+
+
+def _controls(gr: ModuleType, workbench: Workbench) -> tuple:
     limits = workbench.limits
     upload = gr.File(label=f'Picture, up to {megapixels(limits.max_pixels)}', height=180,
                      file_types=list(IMAGE_SUFFIXES), elem_id='upload')
@@ -149,7 +158,7 @@ def _controls(gr, workbench: Workbench) -> tuple:
     return upload, strength, tile, start, download, gr.HTML('', elem_id='message')
 
 
-def _explanation(gr) -> tuple:
+def _explanation(gr: ModuleType) -> tuple:
     gr.Markdown('What the network saw and chose: its priors, and for every block the experts with their '
                 'probabilities.')
     button = gr.Button('Show priors and routing', elem_id='explain')
@@ -157,7 +166,7 @@ def _explanation(gr) -> tuple:
                             buttons=['fullscreen', 'download'])
 
 
-def _detections(gr) -> tuple:
+def _detections(gr: ModuleType) -> tuple:
     gr.Markdown('The same detector, without and with the enhancement ahead of it.')
     button = gr.Button('Detect before and after', elem_id='detect')
     boxes = gr.ImageSlider(label='Detections before (left) and after (right)', interactive=False, elem_id='boxes',
@@ -165,7 +174,7 @@ def _detections(gr) -> tuple:
     return button, boxes, gr.HTML('', elem_id='found')
 
 
-def _enhance(gr, workbench: Workbench, stale: int) -> Callable:
+def _enhance(gr: ModuleType, workbench: Workbench, stale: int) -> Callable:
     """The event: slider, download, message, what is shown; and empties `stale` outputs of the picture before."""
 
     def enhance(path: str | None, strength: float, tile: str) -> tuple:
@@ -180,7 +189,7 @@ def _enhance(gr, workbench: Workbench, stale: int) -> Callable:
     return enhance
 
 
-def _explain(gr, workbench: Workbench) -> Callable:
+def _explain(gr: ModuleType, workbench: Workbench) -> Callable:
 
     def explain(path: str | None) -> tuple:
         try:

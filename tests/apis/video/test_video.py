@@ -2,19 +2,21 @@
 import signal
 import subprocess
 import sys
-import time
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from processes import PATIENCE, environment, wait_until
 
 from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis import video as module
-from isalux_mm.apis.video import VideoEnhancer, pixel_format
+from isalux_mm.apis.tone import Tone
+from isalux_mm.apis.video import VideoEnhancer
+from isalux_mm.apis.video.containers import VideoJob
+from isalux_mm.apis.video.encoding import pixel_format
 from isalux_mm.cli import main
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
-from isalux_mm.inference.temporal import flicker
+from isalux_mm.inference.temporal import TemporalEnhancer, flicker
 
 av = pytest.importorskip('av', reason='videos need PyAV')
 SIZE = (48, 64)
@@ -158,9 +160,8 @@ def test_cuts_and_smoothing(enhancer, tmp_path):
 
 
 def luminance_after(enhancer, clip, time_constant):
-    temporal = module.TemporalEnhancer(enhancer.inferencer.network, time_constant=time_constant)
-    tone = dict(strength=1.0, reference_brightness=None, highlights='soft')
-    return torch.tensor([(enhancer.enhance_frame(temporal, f, 0.04, **tone) @ LUMA_WEIGHTS).mean() for f in clip])
+    temporal = TemporalEnhancer(enhancer.inferencer.network, time_constant=time_constant)
+    return torch.tensor([(enhancer.enhance_frame(temporal, f, 0.04, Tone()) @ LUMA_WEIGHTS).mean() for f in clip])
 
 
 @pytest.mark.parametrize('gain', [0, 0.02])
@@ -198,7 +199,7 @@ def test_broken_packets_are_left_out_and_counted(enhancer, tmp_path):
     (dict(out='in.mkv'), ValueError, 'out must be another file than the source'),
     (dict(out='there.mkv'), FileExistsError, 'out must not exist unless it may be overwritten'),
     (dict(out='nothing'), ValueError, "out must have a container's suffix"),
-    (dict(out='a.xyz'), ValueError, "container's suffix such as .mp4"),
+    (dict(out='a.xyz'), ValueError, r"container's suffix such as .mp4 or .mkv, got \S*/a.xyz \(((?!/\.a-).)*$"),
     (dict(source='none.mkv'), FileNotFoundError, 'source must be a video file, .* got .*none.mkv'),
     (dict(source='text.mkv'), ValueError, 'source must be a video that FFmpeg reads'),
     (dict(source='sound.mkv'), ValueError, 'source must have a video stream'),
@@ -221,6 +222,17 @@ def test_refused_before_any_work(enhancer, tmp_path, options, error, message):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
+def test_files_of_the_user_with_a_name_like_a_drafts_stay(enhancer, tmp_path):
+    """A source whose name looks like that of a part of the result, and a stranger beside it."""
+    source = write_clip(tmp_path / 'film.partial.mp4')
+    (tmp_path / '.film-000000.mp4').write_bytes(b'mine')
+    before = source.read_bytes()
+    enhancer(source, tmp_path / 'film.mp4')
+    assert source.read_bytes() == before and (tmp_path / '.film-000000.mp4').read_bytes() == b'mine'
+    assert len(pictures(tmp_path / 'film.mp4')) == 6
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['.film-000000.mp4', 'film.mp4', 'film.partial.mp4']
+
+
 def test_memory_holds_one_frame(enhancer, tmp_path, monkeypatch):
     """Frames alive at any time: the one at hand, and not the clip."""
     import gc
@@ -230,7 +242,7 @@ def test_memory_holds_one_frame(enhancer, tmp_path, monkeypatch):
     class Frame(np.ndarray):
         pass
 
-    original = module.Job._rgb
+    original = VideoJob._rgb
 
     def watched(self, frame):
         array = original(self, frame).view(Frame)
@@ -239,7 +251,7 @@ def test_memory_holds_one_frame(enhancer, tmp_path, monkeypatch):
         most.append(sum(reference() is not None for reference in alive))
         return array
 
-    monkeypatch.setattr(module.Job, '_rgb', watched)
+    monkeypatch.setattr(VideoJob, '_rgb', watched)
     enhancer(clip, tmp_path / 'out.mkv')
     assert len(most) == 40 and max(most) <= 2
 
@@ -267,7 +279,8 @@ def test_live_sources_keep_what_came(enhancer, tmp_path, monkeypatch):
 
 
 def test_the_command(tmp_path, capsys):
-    clip = write_clip(tmp_path / 'in.mp4', [scene().astype(np.uint8)] * 400, audio=True)
+    still = np.kron(scene(), np.ones((3, 3, 1))).astype(np.uint8)
+    clip = write_clip(tmp_path / 'in.mp4', [still] * 400, audio=True)  # many seconds of work
     arguments = ['video', str(clip), str(tmp_path / 'out.mp4'), '--quiet', '--device', 'cpu']
     assert main([*arguments, '--max-frames', '3', '--smoothing', '0.2']) == 0
     assert capsys.readouterr().out.startswith('3 frames enhanced, 0 scene cuts (result in')
@@ -276,11 +289,9 @@ def test_the_command(tmp_path, capsys):
     assert 'time_constant must be at least 0 seconds' in capsys.readouterr().err
     before = (tmp_path / 'out.mp4').read_bytes()
     started = subprocess.Popen([sys.executable, '-m', 'isalux_mm', *arguments, '--overwrite'], stderr=subprocess.PIPE,
-                               text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / 'out.partial.mp4').exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+                               text=True, env=environment())
+    wait_until(lambda: list(tmp_path.glob('.out-*.mp4')), started)
     started.send_signal(signal.SIGTERM)  # as Ctrl-C; SIGINT is ignored where the tests run in the background
-    assert 'interrupted' in started.communicate(timeout=60)[1] and started.returncode == 130
+    assert 'interrupted' in started.communicate(timeout=PATIENCE)[1] and started.returncode == 130
     assert sorted(p.name for p in tmp_path.iterdir()) == ['in.mp4', 'out.mp4']
     assert (tmp_path / 'out.mp4').read_bytes() == before

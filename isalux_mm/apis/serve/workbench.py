@@ -1,20 +1,18 @@
-"""A web page on this machine: drop a picture, see before and after, look into the network, download."""
-import html
-import os
+"""What the page does, without the page: pictures are checked, enhanced, explained and shown reduced."""
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import tifffile
 from PIL import Image
 
-from isalux_mm.apis.inferencer import EXPLAINED_PIXELS, EnhanceInferencer, reduced, to_tensor
+from isalux_mm.apis.explaining import EXPLAINED, EXPLAINED_PIXELS
+from isalux_mm.apis.inferencer import EnhanceInferencer
+from isalux_mm.apis.jobs import to_tensor
+from isalux_mm.functional.resizing import reduced
 from isalux_mm.io.images import IMAGE_SUFFIXES, write_image
 from isalux_mm.io.picture_file import (
     DECODING_ERRORS,
@@ -31,9 +29,6 @@ MAX_MB = 100  # ours
 QUEUE_SIZE = 8  # ours: pictures that wait
 PREVIEW_PIXELS = 2_000_000  # ours: of a picture on the page; the download is never reduced
 PREVIEW, RESULT = 'preview.jpg', '_enhanced'
-FOLDER_VARIABLE = 'GRADIO_TEMP_DIR'
-HOST, PORT = '127.0.0.1', 7860  # Gradio's own
-MISSING = "the page needs Gradio 6: pip install 'isalux-mm[serve]'"
 
 Overlay = Callable[[np.ndarray], tuple[np.ndarray, int]]
 
@@ -58,7 +53,7 @@ class Limits:
     max_mb: int = MAX_MB
     queue_size: int = QUEUE_SIZE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('max_pixels', 'max_mb', 'queue_size'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
@@ -111,8 +106,7 @@ class Workbench:
         folder = self._new_folder()
         target = folder / f'{path.stem}{RESULT}{path.suffix}'
         with self.lock:
-            self.inferencer.tile = tile
-            report = self.inferencer(path, out=target, strength=strength)['report']
+            report = self.inferencer.with_tile(tile)(path, out=target, strength=strength)['report']
         if report.failed:
             raise RefusedError(f'{path.name} cannot be enhanced: {next(iter(report.failed.values()))}')
         before, after = folder / f'before_{PREVIEW}', folder / f'after_{PREVIEW}'
@@ -132,7 +126,7 @@ class Workbench:
         image = small(self._read(path), EXPLAINED_PIXELS).image
         with self.lock:
             drawing = self.inferencer(image, return_explanation=True)['visualization'][0]
-        target = self._new_folder() / f'{path.stem}_explained.png'
+        target = self._new_folder() / f'{path.stem}{EXPLAINED}'
         write_image(target, drawing / np.float32(255))
         return target
 
@@ -153,7 +147,7 @@ class Workbench:
             paths.append(source.with_name(f'boxes_{source.stem}.png'))
             write_image(paths[-1], drawn / np.float32(255))
             numbers.append(number)
-        return *paths, f'Objects found: {numbers[0]} before, {numbers[1]} after.'
+        return paths[0], paths[1], f'Objects found: {numbers[0]} before, {numbers[1]} after.'
 
     def _checked(self, path: str | Path | None) -> Path:
         if path is None:
@@ -225,80 +219,3 @@ def small(picture: Picture, pixels: int) -> Picture:
 def write_preview(path: Path, picture: Picture) -> None:
     """An upright JPEG for the browser: reduced, with the colour profile, without EXIF."""
     write_picture(path, replace(small(picture, PREVIEW_PIXELS), orientation=1, exif=None, dpi=None))
-
-
-@contextmanager
-def page_folder() -> Iterator[Path]:
-    """A folder for all that is uploaded and made, which Gradio is told to use; removed with its content at the end."""
-    with tempfile.TemporaryDirectory(prefix='isalux-page-', ignore_cleanup_errors=True) as folder:
-        before = os.environ.get(FOLDER_VARIABLE)
-        os.environ[FOLDER_VARIABLE] = folder
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ[FOLDER_VARIABLE]
-            else:
-                os.environ[FOLDER_VARIABLE] = before
-
-
-def serve(inferencer: EnhanceInferencer, host: str = HOST, *, port: int = PORT, limits: Limits | None = None,
-          overlay: Overlay | None = None, started: Callable[[str], None] = print) -> None:
-    """Runs the page until it is interrupted; then all its files are removed.
-
-    Args:
-        inferencer: enhances.
-        host: address to listen at; 0.0.0.0 opens the page to the network.
-        port: number to listen at.
-        limits: what is taken.
-        overlay: draws a detector's boxes and counts them.
-        started: told the page's address once it answers.
-
-    Raises:
-        ImportError: if Gradio is missing or too old.
-        OSError: if the port is taken.
-    """
-    from isalux_mm.apis.serve_page import build_page, launch_options
-    with page_folder() as folder:
-        workbench = Workbench(inferencer, folder, limits=limits, overlay=overlay)
-        page = build_page(workbench)
-        try:
-            _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True,
-                                        **launch_options(workbench))
-            started(address)
-            threading.Event().wait()
-        finally:
-            page.close(verbose=False)
-
-
-def check_gradio() -> None:
-    """Looks for Gradio 6 or later without importing it.
-
-    Raises:
-        ImportError: if it is missing or too old; names what to install.
-    """
-    try:
-        found = metadata.version('gradio')
-    except metadata.PackageNotFoundError as error:
-        raise ImportError(f'{MISSING} (there is none)') from error
-    if int(found.partition('.')[0]) < 6:
-        raise ImportError(f'{MISSING} (this is {found})')
-
-
-def import_gradio() -> ModuleType:
-    """Gradio, told to stay silent before it is imported.
-
-    Raises:
-        ImportError: if it is missing or too old; names what to install.
-    """
-    check_gradio()
-    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-    os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
-    import gradio
-    return gradio
-
-
-def message(text: str, *, problem: bool = False) -> str:
-    """A line of the page that screen readers speak when it changes."""
-    return f'<p role="{"alert" if problem else "status"}" class="{"problem" if problem else "note"}">' \
-           f'{html.escape(text)}</p>'

@@ -7,21 +7,13 @@ import torch
 from mmengine.config import Config
 
 from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis.export import (
-    AllExpertsFFN,
-    ExportableEnhancer,
-    UncutUpsampleFuse,
-    dark_images,
-    export_onnx,
-    export_torch,
-    runner,
-    to_onnx,
-    traced,
-)
+from isalux_mm.apis.export import enhancers, export_onnx, export_torch
+from isalux_mm.apis.export.graph import to_onnx, traced
+from isalux_mm.apis.export.running import dark_images, runner
+from isalux_mm.apis.tone import Tone
 from isalux_mm.cli import main
-from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.functional.tone import with_soft_highlights
-from isalux_mm.models.blocks import UpsampleFuse
+from isalux_mm.inference.export_forms import ExportableEnhancer
 from isalux_mm.models.experts import MoEFFN
 from isalux_mm.registry import MODELS
 
@@ -68,7 +60,7 @@ def _no_trace_of_the_tracer():
 
 @pytest.fixture(scope='module')
 def plain():
-    return network()
+    return network(safeguards=('fade', 'grey', 'black'))
 
 
 @pytest.fixture(scope='module')
@@ -150,20 +142,6 @@ def test_file_names_its_axes_and_is_described(onnx_file):
     assert {p.key: p.value for p in model.metadata_props}['name'] == 'tiny'
 
 
-def test_exported_modules_equal_those_they_stand_for():
-    torch.manual_seed(0)
-    ffn = MoEFFN(6, 4).eval()
-    x = torch.randn(3, 6, 37, 53)
-    with torch.no_grad():
-        ffn.dispatch = 'dense'
-        torch.testing.assert_close(AllExpertsFFN(ffn)(x)[0], ffn(x)[0])
-        fuse = UpsampleFuse(6, 4)
-        skip = torch.randn(3, 4, 73, 106)
-        reference = fuse(x, skip)
-        fuse.__class__ = UncutUpsampleFuse
-        assert torch.equal(fuse(x, skip), reference)
-
-
 @pytest.mark.parametrize('ffn', [
     dict(type='MoEFFN', num_experts=2, gate=dict(type='TopKGate', top_k=1),
          experts=[dict(type='ConvExpert'), dict(type='GatedDconvExpert')]),
@@ -178,14 +156,6 @@ def test_other_feed_forwards_export_too(ffn):
     with torch.no_grad():
         reference = with_soft_highlights(built(images), images)
         assert (run(images) - reference).abs().max() < 1e-5
-
-
-@pytest.mark.parametrize(('height', 'width', 'size'), [
-    (37, 53, (37, 53)), (400, 600, (256, 384)), (600, 401, (383, 256)), (1, 700, (1, 700)), (257, 1000, (256, 996))])
-def test_reduced_size(height, width, size):
-    assert reduced_size(height, width, 256) == size
-    scale = min(256 / min(height, width), 1)
-    assert size == (max(round(height * scale), 1), max(round(width * scale), 1))
 
 
 TINY = """
@@ -244,7 +214,7 @@ def test_a_file_that_disagrees_is_not_written(tiny, tmp_path, monkeypatch):
         run = runner(content, kind)
         return lambda images: (run(images)[0] + 0.01, )
 
-    monkeypatch.setattr('isalux_mm.apis.export.runner', brighter)
+    monkeypatch.setattr(enhancers, 'runner', brighter)
     with pytest.raises(RuntimeError, match='within 0.001 of full scale, got a difference of 0.01'):
         export_onnx(tmp_path / 'wrong.onnx', config, weights=weights, fixed_size=(16, 16))
     assert not list(tmp_path.iterdir())
@@ -267,6 +237,6 @@ def test_packaged_model_agrees_with_the_inferencer(tmp_path):
     assert report.worst < 1e-5
     image = dark_images(1, 37, 53)
     enhanced, routing = torch.export.load(str(report.path)).module()(image)
-    expected = EnhanceInferencer(device='cpu', show_progress=False).forward(image)
+    expected = Tone().apply(EnhanceInferencer(device='cpu', show_progress=False).enhance(image), image)
     assert routing.shape == (1, 12, 2)
     assert (enhanced - expected).abs().max() < 1e-3

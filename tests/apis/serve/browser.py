@@ -1,18 +1,19 @@
 """A real browser and a real server for the tests of the page; both absent means skipped, with the reason."""
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from processes import PATIENCE, environment, wait_until
 
-STARTED = 120  # seconds a server may take on a busy machine
+TIMEOUT = 1000 * PATIENCE  # milliseconds, of Playwright
+TRIALS = 3  # of ports: another process may take one between the look and the start
+TAKEN = 'Cannot find empty port'  # Gradio's
 ADDRESS = re.compile(r'http://\S+')
 QUIET = ('--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync')
@@ -36,38 +37,35 @@ def free_port() -> int:
 
 
 class Server:
-    """`isalux serve` in a process of its own.
+    """The page in a process of its own.
 
     Args:
         folder: for its output, and in `temporary` what it uploads and makes.
-        options: of the command.
+        command: of Python, which prints the page's address; `--port` with a free one is added.
     """
 
-    def __init__(self, folder: Path, *options: str):
+    def __init__(self, folder: Path, *command: str):
         self.log, self.temporary = folder / 'server.log', folder / 'temporary'
         self.temporary.mkdir()
-        command = [sys.executable, '-m', 'isalux_mm', 'serve', '--port', str(free_port()), '--device', 'cpu', *options]
-        with open(self.log, 'wb') as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=dict(os.environ, TMPDIR=str(self.temporary), OMP_NUM_THREADS='1'))
-        self.address = self._wait()
-
-    def _wait(self) -> str:
-        end = time.monotonic() + STARTED
-        while time.monotonic() < end and self.process.poll() is None:
-            found = ADDRESS.search(self.log.read_text())
-            if found:
-                return found.group()
-            time.sleep(0.1)
-        self.stop()
-        pytest.fail(f'the server did not start:\n{self.log.read_text()}')
+        for _ in range(TRIALS):
+            with open(self.log, 'wb') as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, *command, '--port', str(free_port())], stdout=log, stderr=log,
+                    env=environment(TMPDIR=str(self.temporary)))
+            wait_until(lambda: self.process.poll() is not None or ADDRESS.search(self.log.read_text()))
+            if TAKEN not in self.log.read_text():
+                break
+        found = ADDRESS.search(self.log.read_text())
+        if not found:
+            pytest.fail(f'the server did not start:\n{self.log.read_text()}')
+        self.address = found.group()
 
     def stop(self) -> int:
         """SIGTERM, which acts as Ctrl-C, but reaches processes started in the background too; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()

@@ -1,10 +1,9 @@
 """The page: what it takes and refuses; in a real browser: upload, slider, download, wrong files, a full queue."""
 import io
+import json
 import re
-import signal
-import socket
-import threading
 from importlib import metadata
+from pathlib import Path
 
 import browser
 import numpy as np
@@ -13,14 +12,17 @@ import tifffile
 import torch
 from mmengine.config import Config
 from PIL import Image, ImageCms
+from processes import PATIENCE, wait_until
 
 from isalux_mm import cli
-from isalux_mm.apis import EnhanceInferencer, serve
-from isalux_mm.apis.serve import Limits, RefusedError, Workbench, check_upload, message
-from isalux_mm.apis.serve_page import build_page, launch_options, tile_name, tile_size
+from isalux_mm.apis import EnhanceInferencer
+from isalux_mm.apis.serve import Limits, RefusedError, Workbench, workbench
+from isalux_mm.apis.serve.page import message, tile_name, tile_size
+from isalux_mm.apis.serve.workbench import check_upload
 from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
 
+BLOCKED = Path(__file__).with_name('blocked_page.py')
 BRIGHT = np.kron(np.random.default_rng(0).integers(60, 220, (5, 7, 3), dtype=np.uint8), np.ones((24, 24, 1), np.uint8))
 DARK = (BRIGHT * 0.12).astype(np.uint8)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
@@ -79,7 +81,7 @@ def test_the_result_is_that_of_the_inferencer(bench, tiny, tmp_path):
 
 
 def test_previews_are_upright_and_small_and_carry_the_profile_alone(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr(serve, 'PREVIEW_PIXELS', 5_000)
+    monkeypatch.setattr(workbench, 'PREVIEW_PIXELS', 5_000)
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, 'Maker'
     shown = bench.enhance(save(tmp_path / 'turned.jpg', exif=exif, icc_profile=PROFILE))
@@ -91,10 +93,11 @@ def test_previews_are_upright_and_small_and_carry_the_profile_alone(bench, tmp_p
         assert result.size == (168, 120) and result.getexif()[0x0112] == 6 and result.getexif()[0x010F] == 'Maker'
 
 
-def test_the_tile_is_handed_on(bench, tmp_path):
-    path = save(tmp_path / 'a.png')
+def test_the_tile_is_handed_on(bench, tmp_path, monkeypatch):
+    path, asked, with_tile = save(tmp_path / 'a.png'), [], EnhanceInferencer.with_tile
+    monkeypatch.setattr(EnhanceInferencer, 'with_tile', lambda self, tile: asked.append(tile) or with_tile(self, tile))
     whole, tiled = (read_picture(bench.enhance(path, tile=tile).download).image for tile in (0, 64))
-    assert bench.inferencer.tile == 64
+    assert asked == [0, 64] and bench.inferencer.tile is None
     np.testing.assert_allclose(tiled, whole, atol=1.5 / 255)
 
 
@@ -208,11 +211,7 @@ def test_without_gradio_the_command_says_what_to_install(found, monkeypatch, cap
         return found
 
     monkeypatch.setattr(metadata, 'version', version)
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert cli.main(['serve']) == cli.WRONG_USE
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert cli.main(['serve']) == cli.WRONG_USE
     told = capsys.readouterr().err
     assert "pip install 'isalux-mm[serve]'" in told and (found or 'none') in told
 
@@ -232,7 +231,8 @@ def chromium():
 
 @pytest.fixture(scope='module')
 def server(chromium, tmp_path_factory):
-    running = browser.Server(tmp_path_factory.mktemp('server'), '--max-megapixels', '0.2', '--max-mb', '1')
+    command = ('-m', 'isalux_mm', 'serve', '--device', 'cpu', '--max-megapixels', '0.2', '--max-mb', '1')
+    running = browser.Server(tmp_path_factory.mktemp('server'), *command)
     yield running
     running.stop()
 
@@ -240,7 +240,7 @@ def server(chromium, tmp_path_factory):
 @pytest.fixture
 def visit(chromium, server):
     page = chromium.new_page(viewport=dict(width=1100, height=900))
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(browser.TIMEOUT)
     found = browser.Visit(page)
     page.goto(server.address)
     page.wait_for_selector('#upload input[type=file]', state='attached')
@@ -257,6 +257,18 @@ def strip(page, place):
     return np.asarray(Image.open(io.BytesIO(shot)).convert('L')).mean()
 
 
+def still(locator):
+    """Its box, as soon as two looks find it at the same place."""
+    boxes = [None]
+
+    def stands():
+        boxes.append(locator.bounding_box())
+        return boxes[-1] and boxes[-1] == boxes[-2]
+
+    wait_until(stands)
+    return boxes[-1]
+
+
 def downloaded(page, folder):
     with page.expect_download() as coming:
         page.click('#download')
@@ -267,29 +279,30 @@ def downloaded(page, folder):
 
 def test_upload_slider_keys_and_download(visit, tmp_path):
     page, path = visit.page, save(tmp_path / 'dark.png')
+
+    def place() -> float:
+        return float(handle.get_attribute('aria-valuenow'))
+
     assert page.locator('#download').is_disabled()
     assert visit.upload(path) == 'dark.png, 168 x 120 pixels: done.'
     page.wait_for_selector('#compare [role=slider]')
     page.wait_for_function("[...document.querySelectorAll('#compare img')].every(i => i.complete && i.naturalWidth)")
-    page.wait_for_timeout(300)  # layout settles
-    assert page.locator('#compare img').evaluate_all('images => images.map(i => i.alt)') == ['before', 'after']
-    assert strip(page, 0.35) < 40 and strip(page, 0.65) > 60
     handle = page.locator('#compare [role=slider]')
-    box, picture = handle.bounding_box(), page.locator('#compare img').first.bounding_box()
+    box, picture = still(handle), still(page.locator('#compare img').first)
+    assert page.locator('#compare img').evaluate_all('images => images.map(i => i.alt)') == ['before', 'after']
+    wait_until(lambda: strip(page, 0.35) < 40 and strip(page, 0.65) > 60)
     page.mouse.move(box['x'] + box['width'] / 2, box['y'] + box['height'] / 2)
     page.mouse.down()
     page.mouse.move(picture['x'] + 0.2 * picture['width'], box['y'] + box['height'] / 2, steps=5)
     page.mouse.up()
-    page.wait_for_timeout(300)
-    assert strip(page, 0.35) > 60 and strip(page, 0.1) < 40
-    before = float(handle.get_attribute('aria-valuenow'))
-    assert before == pytest.approx(20, abs=3)
+    wait_until(lambda: strip(page, 0.35) > 60 and strip(page, 0.1) < 40)
+    wait_until(lambda: place() == pytest.approx(20, abs=3))
+    before = place()
     handle.focus()
-    for _ in range(8):
+    for step in range(1, 9):
         page.keyboard.press('ArrowRight')
-    page.wait_for_timeout(300)
-    assert float(handle.get_attribute('aria-valuenow')) == pytest.approx(before + 40, abs=4)
-    assert strip(page, 0.35) < 40
+        wait_until(lambda end=before + 5 * step: place() == pytest.approx(end, abs=2))
+    wait_until(lambda: strip(page, 0.35) < 40)
     result = downloaded(page, tmp_path)
     expected = EnhanceInferencer(device='cpu', show_progress=False)(path)['predictions'][0].astype(int)
     found = np.asarray(Image.open(result)).astype(int)
@@ -351,42 +364,36 @@ def test_files_of_the_machine_are_not_served(visit, tmp_path):
         assert visit.page.request.get(f'{visit.page.url}gradio_api/file={path}').status in (403, 404)
 
 
-def test_ctrl_c_ends_it_and_removes_all_files(server):
-    assert any(server.temporary.rglob('*.png'))
-    assert server.stop() == 0
-    assert not [path for path in server.temporary.rglob('*') if path.is_file() or 'isalux' in path.name]
-    assert 'its files are removed' in server.log.read_text() and 'Traceback' not in server.log.read_text()
-
-
-def test_a_full_queue_is_said_and_nobody_else_is_called(chromium, tiny, tmp_path, monkeypatch):
-    called, started, gate, connect = set(), threading.Event(), threading.Event(), socket.socket.connect
-    monkeypatch.setattr(socket.socket, 'connect', lambda self, to: (called.add(to), connect(self, to))[1])
-    monkeypatch.setenv(serve.FOLDER_VARIABLE, str(tmp_path))
-    workbench = Workbench(tiny, tmp_path, limits=Limits(queue_size=1))
-
-    def enhance(*_):
-        started.set()
-        gate.wait(30)
-        raise RefusedError('It is done.')
-
-    monkeypatch.setattr(workbench, 'enhance', enhance)
-    page = build_page(workbench)
+def test_a_full_queue_is_said_and_ctrl_c_removes_all_files_and_nobody_else_is_called(chromium, tmp_path):
+    running = browser.Server(tmp_path, str(BLOCKED), str(tmp_path), '--queue-size', '1')
+    visited = browser.Visit(chromium.new_page())
     try:
-        _, address, _ = page.launch(server_port=browser.free_port(), prevent_thread_lock=True,
-                                    **launch_options(workbench))
-        visited = browser.Visit(chromium.new_page())
-        visited.page.goto(address)
-        visited.page.set_input_files('#upload input[type=file]', save(tmp_path / 'a.png'))
-        started.wait(30)  # this one is worked on, the next waits, the third is too many
-        visited.page.click('#enhance')
-        visited.page.wait_for_timeout(500)
-        visited.page.get_by_role('tab', name='Priors and routing').click()
-        visited.page.click('#explain')
-        visited.page.get_by_text(re.compile('queue is full|currently busy', re.I)).first.wait_for()
-        gate.set()
+        page = visited.page
+        page.set_default_timeout(browser.TIMEOUT)
+        page.goto(running.address)
+        page.set_input_files('#upload input[type=file]', save(tmp_path / 'a.png'))
+        wait_until((tmp_path / 'started').exists, running.process)
+        page.click('#enhance')  # one is worked on; of the two that follow the first waits, the second is too many
+        page.get_by_role('tab', name='Priors and routing').click()
+        page.click('#explain')
+        page.get_by_text(re.compile('queue is full|currently busy', re.I)).first.wait_for()
+        (tmp_path / 'gate').touch()
         assert visited.said() == 'It is done.'
+        made = {path.name for path in running.temporary.rglob('*.png')}
     finally:
-        gate.set()
         visited.page.close()
-        page.close(verbose=False)
-    assert {to[0] for to in called if isinstance(to, tuple)} <= {'127.0.0.1', '::1', 'localhost'}
+        code = running.stop()
+    assert code == 0 and made == {'a.png', 'made.png'}
+    assert not [path for path in running.temporary.rglob('*') if path.is_file() or 'isalux' in path.name]
+    assert 'its files are removed' in running.log.read_text() and 'Traceback' not in running.log.read_text()
+    called = json.loads((tmp_path / 'called.json').read_text())
+    assert set(called) <= {'127.0.0.1', '::1', 'localhost'}
+
+
+def test_loggers_of_the_process_outlive_the_page(tmp_path):
+    pytest.importorskip('gradio', reason='Gradio is not installed')
+    running = browser.Server(tmp_path, str(BLOCKED), str(tmp_path), '--now')
+    assert running.process.wait(PATIENCE) == 0, running.log.read_text()
+    for name in ('mmengine', 'standard'):
+        lines = (tmp_path / f'{name}.log').read_text().splitlines()
+        assert len(lines) == 2 and 'before the page' in lines[0] and 'after the page' in lines[1]
