@@ -22,8 +22,8 @@ import isalux_mm.models  # noqa: F401
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
-from isalux_mm.io.images import list_images, read_image
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
+from isalux_mm.io.images import list_images, read_image
 from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels
 
@@ -92,7 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder)) for folder in options.pairs}
     sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed)
              for folder in options.photos for gain in options.gains}
-    print('| pictures | pixels: stock | adapted | won back | mean IoU: stock | adapted | won back |\n' + '|---' * 7 + '|')
+    print('| pictures | pixels: stock | adapted | won back | mean IoU: stock | adapted | won back |')
+    print('|---' * 7 + '|')
     for name, pairs in sets.items():
         print(row(name, *score(pairs, stock, (stock, adapted))), flush=True)
     return 0

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 Range = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 POSITIVE = ('mean_ratio', 'slope', 'reference_toe', 'shot', 'noise_left', 'noise_sigma', 'blur_sigma', 'red_cast',
-            'blue_cast', 'tinted_red_cast', 'tinted_blue_cast', 'tinted_slope', 'saturation', 'chroma_noise', 'extreme_ratio', 'lit_ratio',
-            'calm_ratio', 'noise_levels')
+            'blue_cast', 'tinted_red_cast', 'tinted_blue_cast', 'tinted_slope', 'saturation', 'chroma_noise',
+            'extreme_ratio', 'lit_ratio', 'calm_ratio', 'noise_levels')
 
 
 @dataclass(frozen=True)

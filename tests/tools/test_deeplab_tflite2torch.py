@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from isalux_mm.io.images import list_images, read_image
 from isalux_mm.functional.resizing import resize
+from isalux_mm.io.images import list_images, read_image
 from isalux_mm.models.deeplab import DeepLabMobileNetV2, convolutions
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'deeplab_tflite2torch.py'
