@@ -20,6 +20,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.randomly_reset_seed = False  # pytest-randomly's, after which a test's numbers would hang on the order
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says the seed of the order, which a quiet run keeps to itself."""
+    if hasattr(config.option, 'randomly_seed'):
+        terminalreporter.write_line(f'random order: --randomly-seed={config.option.randomly_seed}')
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> None:
     """What is built for several tests has numbers of its own, whichever of them comes first."""

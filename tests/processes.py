@@ -1,12 +1,33 @@
-"""Waiting for other processes: until something has happened, however busy the machine is."""
+"""Other processes: what they run in, and waiting until something has happened, however busy the machine is."""
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 
+ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 240  # seconds, of pytest's 600 for a test
 PAUSE = 0.05  # seconds between two looks
+RANKS = 2
+RANK = """
+import sys
+import torch
+import torch.distributed
+torch.set_num_threads(1)
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group('gloo', f'file://{{folder}}/rendezvous', rank=rank, world_size={ranks})
+{code}
+torch.save(found, f'{{folder}}/rank{{rank}}.pt')
+"""
+
+
+def environment(*path: Path, **variables: str) -> dict[str, str]:
+    """This process's environment with one thread, and with this checkout and other folders to import from."""
+    return dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=os.pathsep.join(map(str, (ROOT, *path))), **variables)
 
 
 def wait_until(happened: Callable[[], object], process: subprocess.Popen | None = None) -> None:
@@ -20,3 +41,33 @@ def wait_until(happened: Callable[[], object], process: subprocess.Popen | None 
         if time.monotonic() > end:
             pytest.fail(f'it did not happen within {PATIENCE} seconds')
         time.sleep(PAUSE)
+
+
+def run_ranks(code: str, folder: Path, *path: Path) -> list[dict]:
+    """Runs code in the processes of one group, which know `rank` and leave tensors and plain values in `found`.
+
+    Args:
+        code: of each.
+        folder: for their files.
+        path: folders to import from, beside this checkout.
+
+    Returns:
+        what was found, by rank.
+    """
+    script = folder / 'rank.py'
+    script.write_text(RANK.format(code=code, ranks=RANKS))
+    logs = [folder / f'rank{rank}.log' for rank in range(RANKS)]
+    running = []
+    try:
+        for rank, log in enumerate(logs):
+            with open(log, 'wb') as file:
+                running.append(subprocess.Popen([sys.executable, str(script), str(rank), str(folder)], stdout=file,
+                                                stderr=file, env=environment(*path, CUDA_VISIBLE_DEVICES='')))
+        wait_until(lambda: any(p.poll() for p in running) or all(p.poll() == 0 for p in running))
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    for process, log in zip(running, logs):
+        assert process.returncode == 0, log.read_text()[-3000:]
+    return [torch.load(folder / f'rank{rank}.pt', weights_only=True) for rank in range(RANKS)]

@@ -1,13 +1,12 @@
 """The command `isalux`: sub-commands, exit codes, errors; run in this process and as a module."""
 import csv
-import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import PATIENCE, environment, wait_until
 
 from isalux_mm import cli
 from isalux_mm.apis.jobs import to_tensor
@@ -136,18 +135,17 @@ def test_compare_without_reference_and_with_other_sizes(call, tmp_path):
 
 
 def test_it_runs_as_a_module_and_ends_whole_on_sigterm(tmp_path):
-    for i in range(400):
-        save(tmp_path / f'in/{i:03d}.png')
+    large = save(tmp_path / 'in/000.png', np.kron(DARK, np.ones((8, 8, 1), np.uint8)))
+    for i in range(1, 400):  # minutes of work
+        (tmp_path / f'in/{i:03d}.png').hardlink_to(large)
     process = subprocess.Popen(
         [sys.executable, '-m', 'isalux_mm', 'enhance', 'in', '--quiet', '--device', 'cpu'], cwd=tmp_path,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
-    deadline = time.monotonic() + 120
-    while not (tmp_path / 'enhanced/001.png').exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    wait_until((tmp_path / 'enhanced/001.png').exists, process)
     process.terminate()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     written = list((tmp_path / 'enhanced').iterdir())
     assert process.returncode == 130 and 'interrupted; what was finished is kept' in err
     assert 2 <= len(written) < 400 and f'{len(written)} enhanced' in out
     for path in written:
-        assert read_picture(path).image.shape == (*DARK.shape[:2], 3)
+        assert read_picture(path).image.shape == (8 * DARK.shape[0], 8 * DARK.shape[1], 3)

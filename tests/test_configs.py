@@ -11,6 +11,11 @@ STANDALONE = sorted((*CONFIGS.glob('*.py'), *(CONFIGS / 'ablation').glob('*.py')
 LOL_BASED = [p for p in STANDALONE if p.parent.name == 'ablation']
 
 
+def parts_of(dataset) -> list:
+    """A dataset, or those that are joined in it."""
+    return dataset.datasets if dataset.type == 'ConcatDataset' else [dataset]
+
+
 @pytest.mark.parametrize('path', STANDALONE, ids=lambda p: p.stem)
 def test_config_builds(path):
     cfg = Config.fromfile(path)
@@ -18,10 +23,10 @@ def test_config_builds(path):
     model = MODELS.build(cfg.model)
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) > 1e5
     for part in ('train', 'val', 'test'):
-        dataset = cfg[f'{part}_dataloader'].dataset
-        assert DATASETS.get(dataset.type) is not None and dataset.layout
-        for transform in dataset.pipeline:
-            TRANSFORMS.build(transform)
+        for dataset in parts_of(cfg[f'{part}_dataloader'].dataset):
+            assert DATASETS.get(dataset.type) is not None and dataset.layout
+            for transform in dataset.pipeline:
+                TRANSFORMS.build(transform)
     for metric in cfg.val_evaluator:
         METRICS.build(metric)
 
@@ -29,10 +34,10 @@ def test_config_builds(path):
 @pytest.mark.parametrize('path', STANDALONE, ids=lambda p: p.stem)
 def test_config_without_data_says_what_to_put_where(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    dataset = Config.fromfile(path).train_dataloader.dataset
-    with pytest.raises(FileNotFoundError) as error:
-        DATASETS.build(dataset)
-    assert dataset.layout in str(error.value) and str(dataset.data_root) in str(error.value)
+    for dataset in parts_of(Config.fromfile(path).train_dataloader.dataset):
+        with pytest.raises(FileNotFoundError) as error:
+            DATASETS.build(dataset)
+        assert dataset.layout in str(error.value) and str(dataset.data_root) in str(error.value)
 
 
 @pytest.mark.parametrize('path', STANDALONE, ids=lambda p: p.stem)

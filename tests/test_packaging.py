@@ -13,8 +13,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {  # what only some extras bring, by the extra
-    'onedl': (), 'openmmlab': (), 'det': ('mmdet', ), 'seg': ('mmseg', ), 'serve': ('gradio', ), 'video': ('av', ),
-    'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
+    'onedl': (), 'openmmlab': (), 'det': ('mmdet', 'skimage'), 'seg': ('mmseg', ), 'serve': ('gradio', ),
+    'video': ('av', ), 'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
     'dev': ('pytest', 'lpips', 'skimage', 'sklearn', 'playwright', 'ruff', 'mypy')}
 # what must import with an extra alone, beside what every installation has
 IMPORTS = {
@@ -32,6 +32,10 @@ class Without:
             return None
         specs = (finder.find_spec(name, path, target) for finder in self.finders)
         return next((spec for spec in specs if spec is not None), None)
+    def find_distributions(self, *args, **options):
+        for finder in self.finders:
+            if hasattr(finder, 'find_distributions'):
+                yield from finder.find_distributions(*args, **options)
 sys.meta_path = [Without(sys.meta_path)]
 """
 NEVER_TOGETHER = ('openmmlab', )  # the originals carry the same module names as their continuation

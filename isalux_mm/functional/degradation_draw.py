@@ -36,7 +36,7 @@ TOE_LIMIT = (0.4, 4.0)
 TARGET_LIMIT = (0.05, 0.95)
 ANCHORS = (0.1, 0.9)  # quantiles of the reference's luma between which the slope is taken
 ANCHOR_FLOOR, ANCHOR_CEILING = 0.03, 0.85  # grey values outside which no anchor lies: noise below, the shoulder above
-CHECKED_PIXELS = 1000  # and about as many are developed in full to set the exposure of a camera with a matrix
+CHECKED_PIXELS = 1000  # about as many are developed in full to set the exposure of a camera with a matrix
 BLACK_JITTER = 0.2  # standard deviation of a channel's black level around the picture's, as a share of it; ours
 CALM_NOISE = 0.25  # what the noise of a well-lit picture fades to; ours
 MOST_NOISE = 0.5  # deviation of the noise as a share of the low image's mean luma; ours
@@ -101,14 +101,18 @@ def sample_degradation(reference: np.ndarray,
         mean_ratio = max(mean_ratio, min(1.0, least_luma / max(mean_luma(reference), EPS)))
     calm = _calmness(mean_ratio, ranges.calm_ratio)
     levels = _log_uniform(camera, ranges.noise_levels) if ranges.noise_levels else None
-    draw, casts = _draw_camera(reference, draw, ranges, camera, calm)
+    tinted = camera.uniform() < ranges.tinted_share
+    tinted_slope = float(camera.uniform(*ranges.tinted_slope))
+    if tinted and slope is not None:
+        slope = tinted_slope
+    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm)
     if calm == 1:
         draw = solve_development(reference, replace(draw, toe=draw.reference_toe, own_target=True), None, mean_ratio)
         return draw if levels is None else _with_noise(reference, draw, levels * CALM_NOISE)
     draw = solve_development(reference, draw, slope and slope + calm * (1 - slope), mean_ratio)
     if casts != (1.0, 1.0):
         draw = _with_casts(reference, draw, casts)
-    plain = casts == (1.0, 1.0) and draw.matrix is None and not (draw.luma_share or draw.highlights)
+    plain = casts == (1.0, 1.0) and draw.matrix is None and not (draw.luma_share or draw.highlights or any(draw.black))
     draw = draw if plain or mean_ratio is None else _exposed_to(reference, draw, mean_ratio)
     return draw if levels is None else _with_noise(reference, draw, levels * (1 - (1 - CALM_NOISE) * calm))
 
@@ -130,20 +134,20 @@ def _calmness(mean_ratio: float | None, calm_ratio: Range | None) -> float:
     return float(np.clip(np.log(mean_ratio / calm_ratio[0]) / np.log(calm_ratio[1] / calm_ratio[0]), 0, 1))
 
 
-def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator,
-                 calm: float) -> tuple[Degradation, tuple[float, float]]:
+def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator, *,
+                 tinted: bool, calm: float) -> tuple[Degradation, tuple[float, float]]:
     """Colours, black level, highlights and kind of noise of a camera, faded by `calm`; and its casts of red and blue.
 
     The number of draws is always the same.
     """
     left = 1 - calm
-    luma_share = rng.uniform(*ranges.luma_share)
-    wide = rng.uniform() < ranges.wide_cast_share
-    casts = [(_log_uniform(rng, narrow), _log_uniform(rng, far))[wide]
-             for narrow, far in ((ranges.red_cast, ranges.wide_red_cast), (ranges.blue_cast, ranges.wide_blue_cast))]
+    cast_ranges, black_range = (ranges.red_cast, ranges.blue_cast), ranges.black
+    if tinted:
+        cast_ranges, black_range = (ranges.tinted_red_cast, ranges.tinted_blue_cast), ranges.tinted_black
+    luma_share, casts = rng.uniform(*ranges.luma_share), [_log_uniform(rng, values) for values in cast_ranges]
     has_camera, seen, assumed = rng.uniform() < ranges.camera_share, *rng.exponential(size=(2, NUM_CAMERAS))
     saturation = _log_uniform(rng, ranges.saturation)**left
-    black = rng.uniform(*ranges.black) * (1 + BLACK_JITTER * rng.standard_normal(3)) * left
+    black = rng.uniform(*black_range) * (1 + BLACK_JITTER * rng.standard_normal(3)) * left
     mosaic, chroma = rng.uniform() < ranges.mosaic_share, _log_uniform(rng, ranges.chroma_noise)
     highlights = _with_share(rng, ranges.highlight_share, ranges.highlights)
     matrix = None
@@ -152,9 +156,7 @@ def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRa
         colours = saturation_matrix(saturation) @ (left * colours + calm * np.eye(3))
         red, green, blue = (_three(row) for row in colours)
         matrix = (red, green, blue)
-    level = 0.0
-    if black.any():
-        level = _mean_light(reference, draw)
+    level = _mean_light(reference, draw) if black.any() else 0.0
     noise_left = 1 - (1 - CALM_NOISE) * calm
     return replace(
         draw,
@@ -201,9 +203,8 @@ def _three(values: Iterable[float]) -> tuple[float, float, float]:
 
 
 def _mean_light(reference: np.ndarray, draw: Degradation) -> float:
-    """Mean luma of the reference in linear light."""
-    values, weights = luma_histogram(reference)
-    return float((unprocess(values, draw.reference_toe) * weights).sum())
+    """Mean luma of the reference in linear light, over some of its pixels."""
+    return mean_luma(unprocess(thinned(reference, CHECKED_PIXELS), draw.reference_toe))
 
 
 def _exponent(light: float, toe: float) -> float:
@@ -218,7 +219,7 @@ def _exposed_to(reference: np.ndarray, draw: Degradation, mean_ratio: float) -> 
     goal = mean_ratio * float((thin @ LUMA).mean())
     scene = seen_by_camera(unprocess(thin, draw.reference_toe), replace(draw, stops=0.0))
     darkness = bisect(lambda d: mean_luma(develop(scene * np.float32(2.0**-d), draw.toe, draw.luma_share)) > goal,
-                       -STOPS_LIMIT[1], -STOPS_LIMIT[0])
+                      -STOPS_LIMIT[1], -STOPS_LIMIT[0])
     return replace(draw, stops=-darkness)
 
 
@@ -226,7 +227,7 @@ def solve_development(reference: np.ndarray,
                       degradation: Degradation,
                       slope: float | None = None,
                       mean_ratio: float | None = None) -> Degradation:
-    """Exposure and toe at which the noise-free low image has a slope and a mean ratio.
+    """Exposure and toe at which the noise-free low image has a slope and a mean ratio, but for matrix and black level.
 
     Args:
         reference: (H, W, 3), RGB in [0, 1].
@@ -238,14 +239,13 @@ def solve_development(reference: np.ndarray,
     values, weights = luma_histogram(reference)
     low, high = _anchors(reference)
     goal = None if mean_ratio is None else mean_ratio * float((values * weights).sum())
-    gains, black = (np.asarray(x, np.float32) for x in (degradation.gains, degradation.black))
-    scene = unprocess(values, degradation.reference_toe) * gains - black
+    scene = unprocess(values, degradation.reference_toe) * np.asarray(degradation.gains, np.float32)
 
     def exposed(toe: float) -> Degradation:
         if goal is None:
             return replace(degradation, toe=toe)
         darkness = bisect(lambda d: float((process(scene * 2.0**-d, toe) * weights).sum()) > goal,
-                           -STOPS_LIMIT[1], -STOPS_LIMIT[0])
+                          -STOPS_LIMIT[1], -STOPS_LIMIT[0])
         return replace(degradation, toe=toe, stops=-darkness)
 
     if slope is None:
@@ -255,10 +255,9 @@ def solve_development(reference: np.ndarray,
 
 
 def log_slope(degradation: Degradation, low: float, high: float) -> float:
-    """Slope of log low over log reference between two grey values of the reference, without noise and gains."""
+    """Slope of log low over log reference between two grey values of the reference, without noise, gains and black."""
     grey = np.array([low, high], np.float32)
-    scene = unprocess(grey, degradation.reference_toe) - np.float32(np.mean(degradation.black))
-    developed = process(scene * 2.0**degradation.stops, degradation.toe)
+    developed = process(unprocess(grey, degradation.reference_toe) * 2.0**degradation.stops, degradation.toe)
     return float(np.diff(np.log(np.maximum(developed, 1e-12)))[0] / np.log(high / low))
 
 

@@ -27,7 +27,7 @@ NEUTRAL = dict(
     gain_jitter=0.0,
     red_cast=(1.0, 1.0),
     blue_cast=(1.0, 1.0),
-    wide_cast_share=0.0,
+    tinted_share=0.0,
     camera_share=0.0,
     saturation=(1.0, 1.0),
     black=(0.0, 0.0))
@@ -50,7 +50,7 @@ class PairMixture:
     chart_share: float = 0.05
     lamp_share: float = 0.08
     pale_share: float = 0.3
-    pale: Range = (0.15, 0.8)
+    pale: Range = (0.05, 0.8)
 
     def __post_init__(self) -> None:
         for name in ('chart_share', 'lamp_share', 'pale_share'):

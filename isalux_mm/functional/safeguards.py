@@ -22,7 +22,7 @@ SCALE_POWER = 32
 LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
 REACH = 11  # pixels to each side that a place looks at; 15.6 along the diagonal
 LIT = 0.002  # half a level of 8 bits: a pixel of this value counts half as lit
-LIT_POWER = 4  # a fifth of the window lit is nearly as good as all of it
+LIT_POWER = 4  # with half of the window lit, 94% of the change is left
 COLOURED = 0.01  # saturation at which half of the colour's change remains; dark photographs have .2 and more
 EPS = 1e-6
 

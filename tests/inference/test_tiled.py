@@ -1,12 +1,12 @@
 """Tiles of an image give what the untiled image gives, without seams, in bounded memory."""
 import json
-import os
 import subprocess
 import sys
 
 import cv2
 import pytest
 import torch
+from processes import environment
 
 from isalux_mm.inference import tiled
 from isalux_mm.inference.prepare import prepare_for_inference
@@ -189,9 +189,9 @@ print(json.dumps((kib('VmHWM') - before) * 1024))
 
 def additional_memory(*arguments):
     """Peak of a process of its own over what it held before, bytes."""
-    environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_=str(2**20))  # no growing heap, as for large images
+    heap = dict(MALLOC_MMAP_THRESHOLD_=str(2**20))  # one that does not grow, as for large images
     done = subprocess.run([sys.executable, '-c', MEMORY, *map(str, arguments)], capture_output=True, text=True,
-                          env=environment)
+                          env=environment(**heap))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,5 +1,4 @@
 """A real browser and a real server for the tests of the page; both absent means skipped, with the reason."""
-import os
 import re
 import shutil
 import signal
@@ -10,9 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from processes import PATIENCE, wait_until
+from processes import PATIENCE, environment, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 1000 * PATIENCE  # milliseconds, of Playwright
 TRIALS = 3  # of ports: another process may take one between the look and the start
 TAKEN = 'Cannot find empty port'  # Gradio's
@@ -53,7 +51,7 @@ class Server:
             with open(self.log, 'wb') as log:
                 self.process = subprocess.Popen(
                     [sys.executable, *command, '--port', str(free_port())], stdout=log, stderr=log,
-                    env=dict(os.environ, TMPDIR=str(self.temporary), OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+                    env=environment(TMPDIR=str(self.temporary)))
             wait_until(lambda: self.process.poll() is not None or ADDRESS.search(self.log.read_text()))
             if TAKEN not in self.log.read_text():
                 break

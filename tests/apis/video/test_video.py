@@ -2,12 +2,12 @@
 import signal
 import subprocess
 import sys
-import time
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from processes import PATIENCE, environment, wait_until
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
@@ -279,7 +279,8 @@ def test_live_sources_keep_what_came(enhancer, tmp_path, monkeypatch):
 
 
 def test_the_command(tmp_path, capsys):
-    clip = write_clip(tmp_path / 'in.mp4', [scene().astype(np.uint8)] * 400, audio=True)
+    still = np.kron(scene(), np.ones((3, 3, 1))).astype(np.uint8)
+    clip = write_clip(tmp_path / 'in.mp4', [still] * 400, audio=True)  # many seconds of work
     arguments = ['video', str(clip), str(tmp_path / 'out.mp4'), '--quiet', '--device', 'cpu']
     assert main([*arguments, '--max-frames', '3', '--smoothing', '0.2']) == 0
     assert capsys.readouterr().out.startswith('3 frames enhanced, 0 scene cuts (result in')
@@ -288,11 +289,9 @@ def test_the_command(tmp_path, capsys):
     assert 'time_constant must be at least 0 seconds' in capsys.readouterr().err
     before = (tmp_path / 'out.mp4').read_bytes()
     started = subprocess.Popen([sys.executable, '-m', 'isalux_mm', *arguments, '--overwrite'], stderr=subprocess.PIPE,
-                               text=True)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob('.out-*.mp4')) and time.monotonic() < deadline:
-        time.sleep(0.05)
+                               text=True, env=environment())
+    wait_until(lambda: list(tmp_path.glob('.out-*.mp4')), started)
     started.send_signal(signal.SIGTERM)  # as Ctrl-C; SIGINT is ignored where the tests run in the background
-    assert 'interrupted' in started.communicate(timeout=60)[1] and started.returncode == 130
+    assert 'interrupted' in started.communicate(timeout=PATIENCE)[1] and started.returncode == 130
     assert sorted(p.name for p in tmp_path.iterdir()) == ['in.mp4', 'out.mp4']
     assert (tmp_path / 'out.mp4').read_bytes() == before
