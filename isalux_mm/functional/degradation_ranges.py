@@ -140,7 +140,7 @@ class DegradationRanges:
     lit_ratio: Range = (0.7, 1.2)
     calm_ratio: Range | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             several = isinstance(value, (tuple, list))
