@@ -40,7 +40,7 @@ def load_prior(weights: Path, short_side: int) -> PackagedSemanticPrior:
 def real_pairs(folder: Path) -> Iterator[Pair]:
     """Pairs of equal names of `low` and `high`."""
     for low in list_images(folder / 'low'):
-        yield tuple(to_tensor(read_image(path))[None] for path in (low, folder / 'high' / low.name))
+        yield to_tensor(read_image(low))[None], to_tensor(read_image(folder / 'high' / low.name))[None]
 
 
 def darkened(folder: Path, gain: float, seed: int) -> Iterator[Pair]:
@@ -61,9 +61,10 @@ def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
     """Pixel agreement and mean IoU of each prior on the dark pictures with the teacher on the bright ones."""
     counts = [torch.zeros(teacher.out_channels, teacher.out_channels, dtype=torch.int64) for _ in priors]
     for dark, bright in pairs:
-        expected = labels(teacher(bright), bright.shape[-2:])
+        size = (bright.shape[-2], bright.shape[-1])
+        expected = labels(teacher(bright), size)
         for count, prior in zip(counts, priors):
-            count += confusion(labels(prior(dark), dark.shape[-2:]), expected, teacher.out_channels)
+            count += confusion(labels(prior(dark), size), expected, teacher.out_channels)
     return [(pixel_agreement(count), mean_iou(count)) for count in counts]
 
 
