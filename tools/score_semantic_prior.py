@@ -23,6 +23,7 @@ from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels
@@ -61,10 +62,9 @@ def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
     """Pixel agreement and mean IoU of each prior on the dark pictures with the teacher on the bright ones."""
     counts = [torch.zeros(teacher.out_channels, teacher.out_channels, dtype=torch.int64) for _ in priors]
     for dark, bright in pairs:
-        size = (bright.shape[-2], bright.shape[-1])
-        expected = labels(teacher(bright), size)
+        expected = labels(teacher(bright), size_of(bright))
         for count, prior in zip(counts, priors):
-            count += confusion(labels(prior(dark), size), expected, teacher.out_channels)
+            count += confusion(labels(prior(dark), size_of(dark)), expected, teacher.out_channels)
     return [(pixel_agreement(count), mean_iou(count)) for count in counts]
 
 
