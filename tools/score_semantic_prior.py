@@ -27,7 +27,7 @@ from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
-from isalux_mm.models.prior_adaptation import labels
+from isalux_mm.models.prior_adaptation import labels, size_of
 
 HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
         'mean IoU: stock', 'multiplied', 'adapted', 'won back')
@@ -45,7 +45,7 @@ def load_prior(weights: Path, **options: float) -> PackagedSemanticPrior:
 def real_pairs(folder: Path) -> Iterator[Pair]:
     """Pairs of equal names of `low` and `high`."""
     for low in list_images(folder / 'low'):
-        yield tuple(to_tensor(read_image(path))[None] for path in (low, folder / 'high' / low.name))
+        yield to_tensor(read_image(low))[None], to_tensor(read_image(folder / 'high' / low.name))[None]
 
 
 def darkened(folder: Path, gain: float, seed: int) -> Iterator[Pair]:
@@ -66,9 +66,9 @@ def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
     """Pixel agreement and mean IoU of each prior on the dark pictures with the teacher on the bright ones."""
     counts = [torch.zeros(teacher.out_channels, teacher.out_channels, dtype=torch.int64) for _ in priors]
     for dark, bright in pairs:
-        expected = labels(teacher(bright), bright.shape[-2:])
+        expected = labels(teacher(bright), size_of(bright))
         for count, prior in zip(counts, priors):
-            count += confusion(labels(prior(dark), dark.shape[-2:]), expected, teacher.out_channels)
+            count += confusion(labels(prior(dark), size_of(dark)), expected, teacher.out_channels)
     return [(pixel_agreement(count), mean_iou(count)) for count in counts]
 
 
