@@ -26,7 +26,7 @@ from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.io.images import list_images, read_image
-from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
+from isalux_mm.models.deeplab import LEAST_LUMA, PACKAGED, PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels, size_of
 
 HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
@@ -35,9 +35,9 @@ HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
 Pair = tuple[Tensor, Tensor]  # dark and bright, (1, 3, H, W), RGB in [0, 1]
 
 
-def load_prior(weights: Path, **options: float) -> PackagedSemanticPrior:
+def load_prior(weights: Path, short_side: int, *, least_luma: float = LEAST_LUMA) -> PackagedSemanticPrior:
     """A prior with the weights of a file; options as of `PackagedSemanticPrior`."""
-    prior = PackagedSemanticPrior(checkpoint=str(weights), **options)
+    prior = PackagedSemanticPrior(checkpoint=str(weights), short_side=short_side, least_luma=least_luma)
     prior.init_weights()
     return prior
 
@@ -98,8 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--short-side', type=int, default=257)
     options = parser.parse_args(arguments)
     side = options.short_side
-    stock = load_prior(options.stock, short_side=side, least_luma=0)
-    priors = (stock, load_prior(options.stock, short_side=side), load_prior(options.adapted, short_side=side))
+    stock = load_prior(options.stock, side, least_luma=0)
+    priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
     sets = {f'{folder}, low': real_pairs(folder) for folder in options.pairs}
     sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder)) for folder in options.pairs}
     sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed)
