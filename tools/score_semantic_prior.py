@@ -3,11 +3,13 @@
     python tools/score_semantic_prior.py checkpoints/deeplabv3_mnv2_pascal.safetensors \\
         --pairs data/LOL/eval15 --photos data/coco/val2017 --gains 0.12 0.02 0.004
 
-The stock network labels the bright pictures; stock and adapted label the dark ones. Measured are the share of pixels
+The stock network labels the bright pictures; three label the dark ones: the stock network, the same behind the
+packaged prior's multiplication of dark pictures, and the adapted network behind it. Measured are the share of pixels
 with the same label, and the intersection over union averaged over the classes that the stock network sees in the
-bright, both over all pixels of a set. `--pairs` takes folders with `low` and `high`; `--photos` are made dark by the
-physical synthesis, at fixed gains in linear light, with noise, as `DarkenImage` does it; and `1` as a gain leaves the
-photographs as they are.
+bright, both over all pixels of a set; and the share that the adapted one wins back of what darkness costs.
+
+`--pairs` takes folders with `low` and `high`; `--photos` are made dark by the physical synthesis, at fixed gains in
+linear light, with noise, as `DarkenImage` does it, and `1` as a gain leaves them as they are.
 """
 import argparse
 import sys
@@ -23,17 +25,19 @@ from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
-from isalux_mm.functional.resizing import size_of
 from isalux_mm.io.images import list_images, read_image
-from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
-from isalux_mm.models.prior_adaptation import labels
+from isalux_mm.models.deeplab import LEAST_LUMA, PACKAGED, PackagedSemanticPrior
+from isalux_mm.models.prior_adaptation import labels, size_of
+
+HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
+        'mean IoU: stock', 'multiplied', 'adapted', 'won back')
 
 Pair = tuple[Tensor, Tensor]  # dark and bright, (1, 3, H, W), RGB in [0, 1]
 
 
-def load_prior(weights: Path, short_side: int) -> PackagedSemanticPrior:
-    """A prior with the weights of a file."""
-    prior = PackagedSemanticPrior(checkpoint=str(weights), short_side=short_side)
+def load_prior(weights: Path, short_side: int, *, least_luma: float = LEAST_LUMA) -> PackagedSemanticPrior:
+    """A prior with the weights of a file; options as of `PackagedSemanticPrior`."""
+    prior = PackagedSemanticPrior(checkpoint=str(weights), short_side=short_side, least_luma=least_luma)
     prior.init_weights()
     return prior
 
@@ -68,12 +72,17 @@ def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
     return [(pixel_agreement(count), mean_iou(count)) for count in counts]
 
 
-def row(name: str, stock: tuple[float, float], adapted: tuple[float, float]) -> str:
-    """A line of the table; what was won back is the share of the distance to full agreement."""
+def row(name: str, scores: Sequence[tuple[float, float]]) -> str:
+    """A line of the table; what was won back is the share of the distance from the first to full agreement."""
     cells = [name]
-    for before, after in zip(stock, adapted):
-        won = f'{(after - before) / (1 - before):.0%}' if before < 1 else '-'
-        cells += [f'{before:.3f}', f'{after:.3f}', won]
+    for values in zip(*scores):
+        won = f'{(values[-1] - values[0]) / (1 - values[0]):.0%}' if values[0] < 1 else '-'
+        cells += [*(f'{value:.3f}' for value in values), won]
+    return line(cells)
+
+
+def line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return f'| {" | ".join(cells)} |'
 
 
@@ -88,15 +97,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--short-side', type=int, default=257)
     options = parser.parse_args(arguments)
-    stock, adapted = (load_prior(path, options.short_side) for path in (options.stock, options.adapted))
+    side = options.short_side
+    stock = load_prior(options.stock, side, least_luma=0)
+    priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
     sets = {f'{folder}, low': real_pairs(folder) for folder in options.pairs}
     sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder)) for folder in options.pairs}
     sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed)
              for folder in options.photos for gain in options.gains}
-    print('| pictures | pixels: stock | adapted | won back | mean IoU: stock | adapted | won back |')
-    print('|---' * 7 + '|')
+    print(line(HEAD) + '\n|' + '---|' * len(HEAD))
     for name, pairs in sets.items():
-        print(row(name, *score(pairs, stock, (stock, adapted))), flush=True)
+        print(row(name, score(pairs, stock, priors)), flush=True)
     return 0
 
 

@@ -255,7 +255,7 @@ def solve_development(reference: np.ndarray,
 
 
 def log_slope(degradation: Degradation, low: float, high: float) -> float:
-    """Slope of log low over log reference between two grey values of the reference, without noise, gains and black."""
+    """Slope of log low over log reference between two grey values of the reference; no noise, gains or black level."""
     grey = np.array([low, high], np.float32)
     developed = process(unprocess(grey, degradation.reference_toe) * 2.0**degradation.stops, degradation.toe)
     return float(np.diff(np.log(np.maximum(developed, 1e-12)))[0] / np.log(high / low))

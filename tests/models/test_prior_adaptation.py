@@ -32,8 +32,8 @@ def test_divergence_by_hand():
     # wrong at the rare pixel alone: its weight is (1/4)^(-1/4) = 1.4142, the others' (3/4)^(-1/4) = 1.0746
     logits = torch.zeros(1, 2, 1, 4)
     logits[0, 0] = 20
-    wanted = 20 * 1.414214 / (3 * 1.074570 + 1.414214)
-    assert balanced_divergence(logits, expected).item() == pytest.approx(wanted, rel=1e-5)
+    by_hand = 20 * 1.414214 / (3 * 1.074570 + 1.414214)
+    assert balanced_divergence(logits, expected).item() == pytest.approx(by_hand, rel=1e-5)
     assert balanced_divergence(expected.clamp_min(1e-9).log(), expected).item() == pytest.approx(0, abs=1e-6)
 
 
