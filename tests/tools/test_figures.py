@@ -16,8 +16,8 @@ UNNAMED = re.compile(r'\d times as fast')
 def row(model: str, size: str, seconds: float, speedup: float, memory: int | None) -> dict:
     return dict(
         size=size, model=model, rounds=3, latency=seconds, latency_q1=seconds / 2, latency_q3=seconds * 2,
-        cpu_time=None, speedup=dict(retinexformer=speedup), memory=memory, memory_ratio=dict(retinexformer=0.5), share_of_peak=None,
-        parameters=1)
+        cpu_time=None, speedup=dict(retinexformer=speedup), memory=memory, memory_ratio=dict(retinexformer=0.5),
+        share_of_peak=None, parameters=1)
 
 
 @pytest.fixture
