@@ -117,7 +117,7 @@ def test_checkpoint_of_an_enhancer_holds_the_weights(prior):
     assert network(image).shape == image.shape
 
 
-def test_package_holds_weights_and_licence():
+def test_package_holds_weights_and_license():
     notice = PACKAGED.with_name('semantic_prior.LICENSE.txt')
     assert PACKAGED.stat().st_size + notice.stat().st_size <= 8 * MIB
     text = notice.read_text()
