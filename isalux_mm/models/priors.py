@@ -119,6 +119,10 @@ class SegmentationPrior(FrozenModule):
         """Height and width at which a picture of this size is segmented."""
         return reduced_size(height, width, self.short_side)
 
+    def prepared(self, image: Tensor) -> Tensor:
+        """What is done to an image (B, 3, H, W) of the working size, RGB in [0, 1], ahead of the normalisation."""
+        return image
+
     def logits(self, image: Tensor) -> Tensor:
         """Logits (B, classes, h, w) of a normalised image (B, 3, H, W) of a working size."""
         out = self.network(image)
@@ -134,7 +138,7 @@ class SegmentationPrior(FrozenModule):
         # in a traced graph always: at the same size it changes nothing
         if torch.compiler.is_compiling() or size != tuple(image.shape[-2:]):
             image = F.interpolate(image, size=size, mode='bilinear', antialias=True)
-        logits = self.logits((image - self.mean) / self.std)
+        logits = self.logits((self.prepared(image) - self.mean) / self.std)
         if logits.shape[1] != self.out_channels:
             raise ValueError(f'num_classes must be the channels of the network\'s output, {logits.shape[1]}, '
                              f'got {self.out_channels}')

@@ -5,6 +5,7 @@ import torch
 from skimage import data
 from torchvision.models import mobilenet_v2
 
+from isalux_mm.functional.illumination import luma
 from isalux_mm.models.deeplab import PACKAGED, DeepLabMobileNetV2, PackagedSemanticPrior, convolutions
 from isalux_mm.registry import MODELS
 
@@ -74,6 +75,20 @@ def test_map_lies_on_the_picture():
     expected_rows, expected_columns = (torch.arange(0.5, n) * s / n for n, s in ((8, 65), (6, 49)))
     torch.testing.assert_close(found[0], expected_rows[:, None].expand(8, 6))
     torch.testing.assert_close(found[1], expected_columns.expand(8, 6))
+
+
+def test_dark_pictures_are_multiplied_bright_ones_stay(prior):
+    image = 0.5 * torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0)) + 0.2  # mean 0.45
+    assert torch.equal(prior.prepared(image), image)
+    torch.testing.assert_close(prior.prepared(image / 20), image * (0.35 / luma(image).mean()))
+    assert prior.prepared(torch.zeros(1, 3, 8, 8)).max() == 0
+    lamp = torch.zeros(1, 3, 20, 20)
+    lamp[..., 0, 0] = 1
+    assert prior.prepared(lamp).max() == 1
+    stock = PackagedSemanticPrior(least_luma=0)
+    assert torch.equal(stock.prepared(image / 20), image / 20)
+    with pytest.raises(ValueError, match=r'least_luma must be in \[0, 1\], got 35'):
+        PackagedSemanticPrior(least_luma=35)
 
 
 def test_frozen_whatever_is_asked():
