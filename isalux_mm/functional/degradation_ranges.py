@@ -82,7 +82,7 @@ class DegradationRanges:
         poisson: see `Degradation`.
         luma_share: see `Degradation`.
         red_cast, blue_cast: mean of red (blue) over green, low against reference, as developed; drawn log-evenly, the
-            gains are solved for them.
+            gains are set so that about these come out.
         tinted_share: probability of a camera with a strong tint and a raised black level, whose casts, black level and
             slope come from the ranges `tinted_red_cast`, `tinted_blue_cast`, `tinted_black` and `tinted_slope`.
         camera_share: probability of a matrix between two cameras, each a random blend of the four of

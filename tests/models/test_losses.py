@@ -34,6 +34,14 @@ def test_pixel_losses_by_hand(kind, expected):
     assert MODELS.build(dict(type=kind, loss_weight=0.5))(pred, gt).item() == pytest.approx(expected, abs=1e-7)
 
 
+def test_ssim_loss_by_hand():
+    """Of flat pictures of a and b it is (2ab + c) / (a^2 + b^2 + c), c = 1e-4: .3001 / .3401 for .3 and .5."""
+    flat = torch.ones(1, 3, 16, 16)
+    loss = MODELS.build(dict(type='SSIMLoss', loss_weight=0.5))
+    assert loss(0.3 * flat, 0.5 * flat).item() == pytest.approx(0.5 * (1 - 0.3001 / 0.3401), abs=1e-5)
+    assert loss(flat, flat).item() == pytest.approx(0, abs=1e-6)
+
+
 def test_checkerboard_loss_by_hand():
     """A grid of +-0.01 is seen whole at its period, whatever picture and smooth error lie below; noise is hardly."""
     loss, generator = losses.CheckerboardLoss(2.0, periods=(2, ), cells=8), torch.Generator().manual_seed(0)
@@ -96,6 +104,7 @@ def test_ms_ssim_gradient_is_finite_without_variance(images):
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('config', [
     *(dict(type=kind) for kind in PIXEL),
+    dict(type='SSIMLoss'),
     dict(type='MSSSIMLoss'),
     dict(type='PerceptualLoss', features=SMALL_VGG),
     dict(type='ExposureLoss'),
