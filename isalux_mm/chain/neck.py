@@ -42,7 +42,7 @@ class ISALuxNeck(BaseModule):
         frozen: no gradient, no graph, eval mode that survives `.train()`.
         work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if `work_short_side` is below 1, or no key of the checkpoint matches; in forward, if the network
@@ -84,7 +84,7 @@ class ISALuxNeck(BaseModule):
             load_weights(self.network, path, name=f'{type(self).__name__}.network', prefix=PREFIX)
 
     def init_weights(self) -> None:
-        """Initialises the network, unless a checkpoint has given its weights."""
+        """Initializes the network, unless a checkpoint has given its weights."""
         if self.checkpoint is None:
             super().init_weights()
         self._is_init = True

@@ -2,7 +2,7 @@
 from isalux_mm.models import (  # noqa: F401
     attention,
     baselines,
-    colour_losses,
+    color_losses,
     data_preprocessor,
     deeplab,
     experts,

@@ -28,7 +28,7 @@ class LowLightEnhancer(BaseModel):
         losses: configs by the name under which each is logged, 'loss_...'; Eq. 13 is three of them.
         balance_loss: config of the loss on each mixture layer's routing, averaged over the layers; `None` for none.
         data_preprocessor: config of a data preprocessor.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if a loss's name does not start with 'loss', and in 'loss' mode if a sample lacks the `gt_img` that
@@ -55,7 +55,7 @@ class LowLightEnhancer(BaseModel):
         self.last_routings: list[Routing] = []
 
     def init_weights(self) -> None:
-        """Initialises network and losses; the one place where pretrained weights are fetched (from scratch only)."""
+        """Initializes network and losses; the one place where pretrained weights are fetched (from scratch only)."""
         super().init_weights()
         for loss in self.losses.values():
             if isinstance(loss, WeightedLoss):

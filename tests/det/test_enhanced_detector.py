@@ -87,7 +87,7 @@ def test_the_identity_gives_the_plain_detector(name, detector_config):
     dict(batch_augments=[dict(type='BatchSyncRandomResize', random_size_range=(64, 160), interval=1)]),
 ])
 @pytest.mark.parametrize('training', [True, False])
-def test_the_detectors_preprocessor_is_honoured_to_the_letter(options, training, retina):
+def test_the_detectors_preprocessor_is_honored_to_the_letter(options, training, retina):
     retina.data_preprocessor = dict(type='DetDataPreprocessor', **options)
     plain, chain = build_plain(retina), build_chain(retina)
     for _ in range(2):
@@ -303,7 +303,7 @@ class TestWrongUse:
         with pytest.raises(ValueError, match=r'keep the size: \(1, 3, 70, 93\) went in, \(1, 3, 35, 47\) came out'):
             losses_of(chain, batch())
 
-    def test_a_grey_image(self, retina):
+    def test_a_gray_image(self, retina):
         with pytest.raises(ValueError, match=r'images \(3, H, W\), got \[\(1, 8, 8\)\]'):
             build_chain(retina).data_preprocessor(dict(inputs=[torch.zeros(1, 8, 8)]))
 

@@ -58,7 +58,7 @@ def test_tiles_equal_the_whole(name, prepared):
 @pytest.mark.parametrize('prepared', [True, False])
 @torch.no_grad()
 def test_safeguards_are_those_of_the_whole(prepared):
-    network = build(base='gamma', safeguards=('fade', 'grey', 'black'))
+    network = build(base='gamma', safeguards=('fade', 'gray', 'black'))
     image = scene()
     image[..., 60:120, 40:160] *= 0.01  # nearly black and nearly grey
     subject = prepare_for_inference(network) if prepared else network

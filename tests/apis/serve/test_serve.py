@@ -106,7 +106,7 @@ def test_an_explanation_is_drawn(bench, tmp_path):
     assert drawing.shape[0] > 200 and drawing.std() > 0.05
 
 
-@pytest.mark.parametrize('samples', [DARK, DARK[..., 0]], ids=['colour', 'grey'])
+@pytest.mark.parametrize('samples', [DARK, DARK[..., 0]], ids=['color', 'gray'])
 def test_boxes_on_both_previews(samples, tiny, tmp_path):
     def overlay(image):
         drawn = image.copy()
