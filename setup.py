@@ -25,7 +25,8 @@ EXTRAS = {
     'docs': ['mkdocs>=1.6', 'mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29', 'pymdown-extensions>=10'],
     'dev': [
         'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
-        'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
+        'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18',
+        'ai-edge-litert>=2.1'
     ],
 }
 

@@ -53,7 +53,7 @@ def add_lamps(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for _ in range(rng.integers(LAMPS[0], LAMPS[1] + 1)):
         y, x = rng.uniform(0, height), rng.uniform(0, width)
         radius, glow = max(rng.uniform(*RADIUS) * min(height, width), 1.0), rng.uniform(*GLOW)
-        colour = 1 - rng.uniform() * (1 - np.float32(WARMEST))
+        colour = 1 - rng.uniform() * (1 - np.array(WARMEST, np.float32))
         beyond = np.sqrt((rows - np.float32(y))**2 + (columns - np.float32(x))**2) - np.float32(radius)
         halo = np.float32(GLOW_LEVEL) * np.exp(-np.maximum(beyond, 0) / np.float32(glow))
         image = np.maximum(image, halo[..., None] * colour)

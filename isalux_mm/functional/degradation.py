@@ -74,7 +74,7 @@ def seen_by_camera(linear: np.ndarray, degradation: Degradation) -> np.ndarray:
         linear = np.maximum(linear @ np.asarray(degradation.matrix, np.float32).T, 0)
     exposed = expose(linear, degradation.stops, degradation.gains)
     if any(degradation.black):
-        exposed -= np.float32(2.0**degradation.stops) * np.float32(degradation.black)
+        exposed -= np.float32(2.0**degradation.stops) * np.array(degradation.black, np.float32)
     return exposed
 
 

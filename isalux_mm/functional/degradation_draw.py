@@ -5,6 +5,7 @@ reference. Measured on pairs of LOL the slope is 1.3 to 2.7 (median 1.9 on LOL-v
 of 0.06 to 0.27. A draw names the slope and the mean ratio that the pair shall have; the camera's curve and exposure are
 solved for them.
 """
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -85,7 +86,7 @@ def sample_degradation(reference: np.ndarray,
     draw = Degradation(
         stops=float(rng.uniform(*ranges.stops)),
         reference_toe=float(rng.uniform(*ranges.reference_toe)),
-        gains=tuple(float(g) for g in np.clip(rng.normal(1, ranges.gain_jitter, 3), 0.5, 2)),
+        gains=_three(np.clip(rng.normal(1, ranges.gain_jitter, 3), 0.5, 2)),
         shot=left**2 * shot,
         read=left * float(np.sqrt(read_variance)),
         noise_sigma=_with_share(rng, ranges.correlated_share, ranges.noise_sigma),
@@ -156,26 +157,27 @@ def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRa
     highlights = _with_share(rng, ranges.highlight_share, ranges.highlights)
     matrix = None
     if has_camera or saturation != 1:
-        matrix = camera_matrix(seen, assumed) if has_camera else np.eye(3)
-        matrix = saturation_matrix(saturation) @ (left * matrix + calm * np.eye(3))
-        matrix = tuple(tuple(float(v) for v in row) for row in matrix)
+        colours = camera_matrix(seen, assumed) if has_camera else np.eye(3)
+        colours = saturation_matrix(saturation) @ (left * colours + calm * np.eye(3))
+        red, green, blue = (_three(row) for row in colours)
+        matrix = (red, green, blue)
     level = _mean_light(reference, draw) if black.any() else 0.0
     noise_left = 1 - (1 - CALM_NOISE) * calm
     return replace(
         draw,
         toe=draw.reference_toe if calm == 1 else draw.toe,
         own_target=calm == 1,
-        gains=tuple(g**left for g in draw.gains),
+        gains=_three(g**left for g in draw.gains),
         shot=draw.shot * noise_left**2,
         read=draw.read * noise_left,
         blur_sigma=draw.blur_sigma * left,
         luma_share=luma_share * left,
         matrix=None if calm == 1 else matrix,
-        black=tuple(float(level * b * g) for b, g in zip(black, draw.gains)),
+        black=_three(level * b * g for b, g in zip(black, draw.gains)),
         highlights=highlights,
         mosaic=mosaic,
         noise_sigma=0.0 if mosaic else draw.noise_sigma,
-        chroma_noise=chroma), tuple(cast**left for cast in casts)
+        chroma_noise=chroma), (casts[0]**left, casts[1]**left)
 
 
 def _with_casts(reference: np.ndarray, draw: Degradation, casts: tuple[float, float]) -> Degradation:
@@ -193,8 +195,8 @@ def _with_casts(reference: np.ndarray, draw: Degradation, casts: tuple[float, fl
         factors = np.clip((np.array([casts[0], 1.0, casts[1]]) / found)**(1 / max(power, 0.1)), *GAIN_LIMIT)
         draw = replace(
             draw,
-            gains=tuple(float(g * f) for g, f in zip(draw.gains, factors)),
-            black=tuple(float(b * f) for b, f in zip(draw.black, factors)))
+            gains=_three(g * f for g, f in zip(draw.gains, factors)),
+            black=_three(b * f for b, f in zip(draw.black, factors)))
     return draw
 
 
@@ -207,10 +209,15 @@ def _over_green(pixels: np.ndarray) -> np.ndarray:
 def _with_noise(reference: np.ndarray, draw: Degradation, levels: float) -> Degradation:
     """Shot and read noise scaled to a deviation in 8-bit levels where the low image has its mean luma."""
     light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS)
-    luma = float(process(np.float32(light), draw.toe))
+    luma = float(process(np.array(light, np.float32), draw.toe))
     deviation = np.sqrt(draw.shot * light + draw.read**2) / light * _exponent(light, draw.toe) * luma
     factor = min(levels / 255, MOST_NOISE * luma) / max(deviation, EPS**2)
     return replace(draw, shot=draw.shot * factor**2, read=draw.read * factor)
+
+
+def _three(values: Iterable[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
 
 
 def _mean_light(reference: np.ndarray, draw: Degradation) -> float:
@@ -220,7 +227,8 @@ def _mean_light(reference: np.ndarray, draw: Degradation) -> float:
 
 def _exponent(light: float, toe: float) -> float:
     """The power law that the development is near a value of linear light."""
-    return float(np.diff(np.log(np.maximum(process(np.float32([light, 1.1 * light]), toe), EPS**2)))[0] / np.log(1.1))
+    near = process(np.array([light, 1.1 * light], np.float32), toe)
+    return float(np.diff(np.log(np.maximum(near, EPS**2)))[0] / np.log(1.1))
 
 
 def _exposed_to(reference: np.ndarray, draw: Degradation, mean_ratio: float) -> Degradation:
@@ -265,7 +273,7 @@ def solve_development(reference: np.ndarray,
 
 
 def log_slope(degradation: Degradation, low: float, high: float) -> float:
-    """Slope of log low over log reference between two grey values of the reference, without noise, gains and black level."""
+    """Slope of log low over log reference between two grey values of the reference; no noise, gains or black level."""
     grey = np.array([low, high], np.float32)
     developed = process(unprocess(grey, degradation.reference_toe) * 2.0**degradation.stops, degradation.toe)
     return float(np.diff(np.log(np.maximum(developed, 1e-12)))[0] / np.log(high / low))

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 Range = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 POSITIVE = ('mean_ratio', 'slope', 'reference_toe', 'shot', 'noise_left', 'noise_sigma', 'blur_sigma', 'red_cast',
-            'blue_cast', 'tinted_red_cast', 'tinted_blue_cast', 'tinted_slope', 'saturation', 'chroma_noise', 'extreme_ratio', 'lit_ratio',
-            'calm_ratio', 'noise_levels')
+            'blue_cast', 'tinted_red_cast', 'tinted_blue_cast', 'tinted_slope', 'saturation', 'chroma_noise',
+            'extreme_ratio', 'lit_ratio', 'calm_ratio', 'noise_levels')
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class DegradationRanges:
     lit_ratio: Range = (0.7, 1.2)
     calm_ratio: Range | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             several = isinstance(value, (tuple, list))

@@ -141,7 +141,8 @@ def noise_character(low: np.ndarray, reference: np.ndarray) -> tuple[float, floa
 
 def span(values: np.ndarray) -> tuple[float, float, float]:
     """Median, 10th and 90th percentile."""
-    return tuple(float(v) for v in np.quantile(values, (0.5, 0.1, 0.9)))
+    median, low, high = (float(v) for v in np.quantile(values, (0.5, 0.1, 0.9)))
+    return median, low, high
 
 
 def spans(found: list[PairStatistics]) -> dict[str, tuple[float, float, float]]:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torchvision.models import MobileNetV2
 from torchvision.ops.misc import Conv2dNormActivation
 
-from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.checks import check_choice, check_range
+from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.models.pretrained import load_weights
 from isalux_mm.models.priors import VOC_CLASSES, SegmentationPrior
@@ -20,6 +21,8 @@ STAGES = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3,
 DILATED, DILATION = slice(-3, None), 2  # the blocks behind the stride that was taken away
 LAST_CHANNELS = {0.5: 160, 1.0: 320}  # of the last block, by width
 MIDDLE = 128 / 255  # of the released models: a byte is taken as (byte - 128) / 128
+LEAST_LUMA = 0.35  # ours: below it the labels begin to suffer, above it photographs stay as they are
+DARKEST = 1 / 255  # a mean luma that is multiplied no further
 PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'semantic_prior.safetensors'
 
 
@@ -66,19 +69,29 @@ class DeepLabMobileNetV2(nn.Module):
 class PackagedSemanticPrior(SegmentationPrior):
     """DeepLabv3-MobileNetV2 for VOC's 21 classes, adapted to darkness, with weights in the package (ours).
 
-    The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels.
+    The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels. A
+    dark picture is multiplied by a factor, which in sRGB is about what a shorter exposure took; a brighter one stays.
 
     Args:
         width: as in `DeepLabMobileNetV2`; the package has weights for 1.
         checkpoint: file to load in the place of the package's, by `init_weights`.
         short_side: as in `SegmentationPrior`; rounded to 16 k + 1.
+        least_luma: mean luma that darker pictures are brought to; 0 leaves every picture as it is, as the network that
+            the package's was adapted from sees them.
     """
     classes = VOC_CLASSES
 
-    def __init__(self, *, width: float = 1.0, checkpoint: str | None = None, short_side: int = 257):
+    def __init__(self,
+                 *,
+                 width: float = 1.0,
+                 checkpoint: str | None = None,
+                 short_side: int = 257,
+                 least_luma: float = LEAST_LUMA):
         super().__init__(
             f'{__name__}.DeepLabMobileNetV2', len(self.classes), module_args=dict(width=width),
             checkpoint=checkpoint or str(PACKAGED), short_side=short_side, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
+        check_range(least_luma, 0, 1, 'least_luma')
+        self.least_luma = least_luma
 
     def init_weights(self) -> None:
         """Loads the package's weights, or `checkpoint`."""
@@ -90,6 +103,11 @@ class PackagedSemanticPrior(SegmentationPrior):
         sides: Any = reduced_size(height, width, self.short_side)
         rows, columns = (STRIDE * torch.sym_max((side - 1 + STRIDE // 2) // STRIDE, 1) + 1 for side in sides)
         return rows, columns
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """The image, multiplied up to the least mean luma and cut off at white."""
+        mean = luma(image.mean(dim=(2, 3), keepdim=True)).clamp_min(DARKEST)
+        return (image * (self.least_luma / mean).clamp_min(1)).clamp_max(1)
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits in the centres of cells of eight pixels, (B, classes, 2 k, 2 l)."""

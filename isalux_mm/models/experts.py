@@ -120,7 +120,7 @@ class ConvExpert(nn.Module):
     @staticmethod
     def by_image_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """As `batched_forward`, one image after another, with a backward of its own."""
-        size = tuple(x.shape[2:])
+        size = size_of(x)
         project = gather(experts, 'project.weight', indices).flatten(3)  # (B, K, C, hidden)
         bias = gather(experts, 'project.bias', indices)
         out = experts_of_images(to_tokens(x), size, ExpertWeights(

@@ -3,7 +3,6 @@
 The prior as it is, the teacher, segments the bright picture; the student starts from the same weights and gets the dark
 one. No label is needed.
 """
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -18,6 +17,7 @@ from isalux_mm.models.enhancer import reference_images, valid_sizes
 from isalux_mm.registry import MODELS
 from isalux_mm.structures import EnhanceDataSample
 
+RARENESS = -0.25  # exponent of a class's share in its weight; ours: enough that the background does not swamp it
 RARE = 0.01  # share of the pixels below which a class is given no more weight
 
 
@@ -26,7 +26,8 @@ class PriorAdaptation(BaseModel):
     """Trains a prior's network; modes 'loss' and 'predict'. All images of a batch have one size.
 
     Args:
-        prior: config of a `SegmentationPrior`, with the weights to start from.
+        teacher: config of a `SegmentationPrior`.
+        student: config of another, with the weights to start from.
         bright_share: share of the training images that the student sees bright, so that it stays right in the light.
         data_preprocessor: config of a data preprocessor.
 
@@ -35,13 +36,14 @@ class PriorAdaptation(BaseModel):
     """
 
     def __init__(self,
-                 prior: dict,
+                 teacher: dict,
+                 student: dict,
                  *,
                  bright_share: float = 0.25,
                  data_preprocessor: dict | None = dict(type='LowLightDataPreprocessor')):
         super().__init__(None if data_preprocessor is None else MODELS.build(data_preprocessor))
         check_range(bright_share, 0, 1, 'bright_share')
-        self.teacher, self.student = MODELS.build(copy.deepcopy(prior)), MODELS.build(copy.deepcopy(prior))
+        self.teacher, self.student = MODELS.build(teacher), MODELS.build(student)
         self.student.network.requires_grad_(True)
         self.bright_share = bright_share
 
@@ -82,7 +84,7 @@ class PriorAdaptation(BaseModel):
 
 
 def balanced_divergence(logits: Tensor, expected: Tensor) -> Tensor:
-    """Kullback-Leibler divergence from expected probabilities, rare classes weighted by 1 / sqrt(share).
+    """Kullback-Leibler divergence from expected probabilities, rare classes weighted by share^(-1/4).
 
     Args:
         logits: (B, classes, h, w).
@@ -93,7 +95,7 @@ def balanced_divergence(logits: Tensor, expected: Tensor) -> Tensor:
     """
     divergence = F.kl_div(logits.float().log_softmax(1), expected, reduction='none').sum(1)
     shares = expected.mean(dim=(0, 2, 3), keepdim=True).clamp_min(RARE)
-    weights = (expected * shares.rsqrt()).sum(1)
+    weights = (expected * shares**RARENESS).sum(1)
     return (divergence * weights).mean() / weights.mean()
 
 

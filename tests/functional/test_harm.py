@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from isalux_mm.functional.degradation import linear_to_srgb, srgb_to_linear
+from isalux_mm.functional.development import linear_to_srgb, srgb_to_linear
 from isalux_mm.functional.harm import (
     channel_spread,
     chroma_factor,

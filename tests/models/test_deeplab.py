@@ -5,6 +5,8 @@ import torch
 from skimage import data
 from torchvision.models import mobilenet_v2
 
+from isalux_mm.functional.illumination import luma
+from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.models.deeplab import PACKAGED, DeepLabMobileNetV2, PackagedSemanticPrior, convolutions
 from isalux_mm.registry import MODELS
 
@@ -76,6 +78,20 @@ def test_map_lies_on_the_picture():
     torch.testing.assert_close(found[1], expected_columns.expand(8, 6))
 
 
+def test_dark_pictures_are_multiplied_bright_ones_stay(prior):
+    image = 0.5 * torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0)) + 0.2  # mean 0.45
+    assert torch.equal(prior.prepared(image), image)
+    torch.testing.assert_close(prior.prepared(image / 20), image * (0.35 / luma(image).mean()))
+    assert prior.prepared(torch.zeros(1, 3, 8, 8)).max() == 0
+    lamp = torch.zeros(1, 3, 20, 20)
+    lamp[..., 0, 0] = 1
+    assert prior.prepared(lamp).max() == 1
+    stock = PackagedSemanticPrior(least_luma=0)
+    assert torch.equal(stock.prepared(image / 20), image / 20)
+    with pytest.raises(ValueError, match=r'least_luma must be in \[0, 1\], got 35'):
+        PackagedSemanticPrior(least_luma=35)
+
+
 def test_frozen_whatever_is_asked():
     prior = PackagedSemanticPrior().train()
     assert not any(m.training for m in prior.modules()) and not any(p.requires_grad for p in prior.parameters())
@@ -100,6 +116,24 @@ def test_checkpoint_of_an_enhancer_holds_the_weights(prior):
     image = torch.rand(1, 3, 40, 56)
     torch.testing.assert_close(again.semantic_prior(image), prior(image))
     assert network(image).shape == image.shape
+
+
+def test_strips_and_tiles_take_it_from_the_whole_picture():
+    """The engine of inference, and a tile of the picture with what `whole` took from all of it."""
+    torch.manual_seed(0)
+    network = MODELS.build(dict(type='ISALux', embed_dims=(8, 12), depths=(1, 1), num_heads=(1, 2),
+                                semantic_prior=dict(type='PackagedSemanticPrior'))).eval()
+    network.init_weights()
+    image = photograph(data.astronaut()[::4, ::3]) / 8
+    with torch.no_grad():
+        expected = network(image)
+        torch.testing.assert_close(prepare_for_inference(network)(image), expected, rtol=1e-4, atol=1e-4)
+        whole = network.whole(image)
+        features = network.prior_features(image, whole)[0][1]
+        part = image[..., 32:96, 64:128]
+        there = network.prior_features(part, whole._replace(top=32, left=64))[0][1]
+    inner = (..., slice(4, 60), slice(4, 60))
+    torch.testing.assert_close(there[inner], features[..., 32:96, 64:128][inner], rtol=1e-4, atol=1e-5)
 
 
 def test_package_holds_weights_and_licence():

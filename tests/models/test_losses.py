@@ -148,7 +148,7 @@ class TestPerceptual:
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
         a, b = (pred - mean) / std, (gt - mean) / std
         expected = 0.0
-        for index, layer in enumerate(loss.features.features):
+        for index, layer in enumerate(loss.features.network.features.children()):
             a, b = layer(a), layer(b)
             weight = {3: 0.3, 6: 2.0}.get(index, 0.0)  # relu1_2 and relu2_1 in torchvision's VGG-19
             assert index not in (3, 6) or isinstance(layer, nn.ReLU)
@@ -177,9 +177,10 @@ class TestPerceptual:
         path = tmp_path / f'vgg{suffix}'
         save_file(state, path) if suffix == '.safetensors' else torch.save(state, path)
         loss = MODELS.build(dict(type='PerceptualLoss', features=dict(SMALL_VGG, checkpoint=str(path))))
-        before = loss.features.features[0].weight.clone()
+        weight = loss.features.network.get_parameter('features.0.weight')
+        before = weight.clone()
         loss.init_weights()
-        assert torch.equal(loss.features.features[0].weight, state['features.0.weight'])
+        assert torch.equal(weight, state['features.0.weight'])
         assert not torch.equal(before, state['features.0.weight'])
 
     def test_failed_download_names_file_and_option(self, monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ PRIOR = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=3,
 
 def adaptation(**options):
     torch.manual_seed(0)
-    model = MODELS.build(dict(type='PriorAdaptation', prior=PRIOR, **options))
+    model = MODELS.build(dict(type='PriorAdaptation', teacher=PRIOR, student=PRIOR, **options))
     model.student.network.load_state_dict(model.teacher.network.state_dict())
     return model
 
@@ -29,10 +29,11 @@ def test_divergence_by_hand():
     expected = torch.cat([expected, 1 - expected], dim=1)
     even = torch.zeros(1, 2, 1, 4)
     assert balanced_divergence(even, expected).item() == pytest.approx(math.log(2), abs=1e-6)
-    # wrong at the rare pixel alone: its weight is 1 / sqrt(1/4) = 2, the others' 1 / sqrt(3/4) = 1.1547
+    # wrong at the rare pixel alone: its weight is (1/4)^(-1/4) = 1.4142, the others' (3/4)^(-1/4) = 1.0746
     logits = torch.zeros(1, 2, 1, 4)
     logits[0, 0] = 20
-    assert balanced_divergence(logits, expected).item() == pytest.approx(20 * 2 / (3 * 1.154701 + 2), rel=1e-5)
+    by_hand = 20 * 1.414214 / (3 * 1.074570 + 1.414214)
+    assert balanced_divergence(logits, expected).item() == pytest.approx(by_hand, rel=1e-5)
     assert balanced_divergence(expected.clamp_min(1e-9).log(), expected).item() == pytest.approx(0, abs=1e-6)
 
 

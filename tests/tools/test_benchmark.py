@@ -103,19 +103,6 @@ def test_markdown_holds_the_figures():
     assert 'Not finished' in report.to_markdown(dict(raw, **report.summarise(raw), complete=False))
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / 'report.md'
-    report.write_atomically(path, lambda draft: draft.write_text('old'))
-
-    def fail(draft):
-        draft.write_text('half')
-        raise OSError('disk full')
-
-    with pytest.raises(OSError, match='disk full'):
-        report.write_atomically(path, fail)
-    assert [p.name for p in tmp_path.iterdir()] == ['report.md'] and path.read_text() == 'old'
-
-
 def test_flops_by_hand():
     layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1, groups=4))
     assert measure.count_flops(layers, torch.rand(2, 3, 8, 8)) == 2 * 2 * 8 * 8 * (3 * 4 * 9 + 4 * 9)

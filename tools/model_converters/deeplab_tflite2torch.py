@@ -12,9 +12,7 @@ compares them on photographs with the LiteRT interpreter, and nothing is written
 Needs `ai-edge-litert` (pip install ai-edge-litert), which has the format's reader and the interpreter.
 """
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +25,7 @@ from torch import Tensor
 
 from isalux_mm.functional.resizing import resize
 from isalux_mm.io.images import list_images, read_image
+from isalux_mm.io.whole_file import whole_file
 from isalux_mm.models.deeplab import LAST_CHANNELS, MIDDLE, DeepLabMobileNetV2, convolutions
 
 PACKAGE = 'ai-edge-litert'
@@ -159,12 +158,9 @@ def agreements(network: DeepLabMobileNetV2, path: Path, pictures: Sequence[Path]
 
 def write(path: Path, network: DeepLabMobileNetV2, source: str) -> None:
     """Writes the weights in half precision, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
+    with whole_file(path) as file:
         file.write(save(tensors, metadata=dict(source=source)))
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ def to_onnx(program: torch.export.ExportedProgram, outputs: Sequence[str], notes
     from onnxscript.optimizer import fold_constants, remove_unused_nodes
     with quiet_exporter():
         # of the exporter's own passes the cheap ones, which do nearly all; its pattern rewriting takes minutes
-        exported = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=list(outputs),
+        exported: Any = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=list(outputs),
                                      opset_version=OPSET, verbose=False, optimize=False)
         fold_constants(exported.model)
         CommonSubexpressionEliminationPass()(exported.model)
