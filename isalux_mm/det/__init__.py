@@ -11,5 +11,7 @@ from isalux_mm.det import (  # noqa: E402, F401
     hooks,
     inferencer,
 )
-from isalux_mm.det.enhanced_detector import EnhancedDetector  # noqa: E402, F401
-from isalux_mm.det.inferencer import EnhancedDetInferencer  # noqa: E402, F401
+from isalux_mm.det.enhanced_detector import EnhancedDetector  # noqa: E402
+from isalux_mm.det.inferencer import EnhancedDetInferencer  # noqa: E402
+
+__all__ = ['EnhancedDetInferencer', 'EnhancedDetector']
