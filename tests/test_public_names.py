@@ -1,4 +1,4 @@
-"""What is public: the names in `__all__` of the package and its sub-packages. One that goes, goes as CONTRIBUTING says."""
+"""Public names: `__all__` of the package and its sub-packages. One that goes, goes as CONTRIBUTING says."""
 import ast
 from importlib import import_module
 from pathlib import Path
