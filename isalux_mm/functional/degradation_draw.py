@@ -271,8 +271,8 @@ def solve_development(reference: np.ndarray,
 
     if slope is None:
         return exposed(degradation.toe)
-    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, *np.log(TOE_LIMIT),
-                 steps)
+    least, most = (float(np.log(toe)) for toe in TOE_LIMIT)
+    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, least, most, steps)
     return exposed(float(np.exp(toe)))
 
 
