@@ -42,6 +42,7 @@ CALM_NOISE = 0.25  # what the noise of a well-lit picture fades to; ours
 MOST_NOISE = 0.5  # deviation of the noise as a share of the low image's mean luma; ours
 GAIN_LIMIT = (0.1, 10.0)  # of a cast in one round; ours
 CAST_ROUNDS = 3
+DARKEST = 24.0  # stops under, for a flat curve is dark at no fewer; ours
 STEPS, ROUGH_STEPS = 12, 7  # of a bisection: to 1 / 300 stop; to a tenth where the exposure is set once more; ours
 
 
@@ -208,7 +209,7 @@ def _over_green(pixels: np.ndarray) -> np.ndarray:
 
 def _with_noise(reference: np.ndarray, draw: Degradation, levels: float) -> Degradation:
     """Shot and read noise scaled to a deviation in 8-bit levels where the low image has its mean luma."""
-    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS)
+    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS**2)
     luma = float(process(np.array(light, np.float32), draw.toe))
     deviation = np.sqrt(draw.shot * light + draw.read**2) / light * _exponent(light, draw.toe) * luma
     factor = min(levels / 255, MOST_NOISE * luma) / max(deviation, EPS**2)
@@ -237,7 +238,7 @@ def _exposed_to(reference: np.ndarray, draw: Degradation, mean_ratio: float) -> 
     goal = mean_ratio * float((thin @ LUMA).mean())
     scene = seen_by_camera(unprocess(thin, draw.reference_toe), replace(draw, stops=0.0))
     darkness = bisect(lambda d: mean_luma(develop(scene * np.float32(2.0**-d), draw.toe, draw.luma_share)) > goal,
-                      -STOPS_LIMIT[1], -STOPS_LIMIT[0], STEPS)
+                      -STOPS_LIMIT[1], DARKEST, STEPS)
     return replace(draw, stops=-darkness)
 
 
