@@ -3,7 +3,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
 from isalux_mm.model_zoo import network_config
@@ -58,7 +58,7 @@ class LowLightEnhancer(BaseModel):
         """Initializes network and losses; the one place where pretrained weights are fetched (from scratch only)."""
         super().init_weights()
         for loss in self.losses.values():
-            if isinstance(loss, WeightedLoss):
+            if isinstance(loss, WeightedLoss | BaseModule):  # ours, or of another package
                 loss.init_weights()
 
     def forward(self,

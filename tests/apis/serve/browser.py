@@ -65,12 +65,15 @@ class Server:
         """SIGTERM, which acts as Ctrl-C, but reaches processes started in the background too; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            return self.process.returncode  # it was killed
+
+    def wait(self) -> int:
+        """The exit code, once it has ended; an end that does not come is made."""
         with self._end:
-            try:
-                return self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                return self.process.wait()
+            return self.process.wait(PATIENCE)
 
 
 class Visit:
