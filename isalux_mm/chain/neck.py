@@ -15,7 +15,7 @@ from isalux_mm.models.base import routed
 from isalux_mm.models.enhancer import build_network, run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
-from isalux_mm.registry import MODELS
+from isalux_mm.registry import MODELS, SCOPE
 
 PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
 WINDOW = 9  # ours: side of the window of the local linear fit, pixels of the reduced image
@@ -61,7 +61,8 @@ class ISALuxNeck(BaseModule):
         super().__init__(init_cfg)
         if work_short_side is not None and work_short_side < 1:
             raise ValueError(f'work_short_side must be at least 1 or None, got {work_short_side}')
-        self.network = build_network(network)
+        # the default scope of a config that has a neck is the task's
+        self.network = build_network(network if isinstance(network, str) else {'_scope_': SCOPE, **network})
         if checkpoint is None and isinstance(network, str):
             checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen

@@ -42,6 +42,8 @@ CALM_NOISE = 0.25  # what the noise of a well-lit picture fades to; ours
 MOST_NOISE = 0.5  # deviation of the noise as a share of the low image's mean luma; ours
 GAIN_LIMIT = (0.1, 10.0)  # of a cast in one round; ours
 CAST_ROUNDS = 3
+DARKEST = 24.0  # stops under, for a flat curve is dark at no fewer; ours
+STEPS, ROUGH_STEPS = 12, 7  # of a bisection: to 1 / 300 stop; to a tenth where the exposure is set once more; ours
 
 
 def synthesize_pair(image: np.ndarray,
@@ -114,11 +116,10 @@ def _developed(reference: np.ndarray, draw: Degradation, casts: tuple[float, flo
     """Toe, gains and exposure of a draw."""
     if draw.own_target:
         return solve_development(reference, draw, None, mean_ratio)
-    draw = solve_development(reference, draw, slope, mean_ratio)
-    if casts != (1.0, 1.0):
-        draw = _with_casts(reference, draw, casts)
-    elif draw.matrix is None and not (draw.luma_share or draw.highlights or any(draw.black)):
-        return draw  # all of it is in the histogram already
+    if casts == (1.0, 1.0) and draw.matrix is None and not (draw.luma_share or draw.highlights or any(draw.black)):
+        return solve_development(reference, draw, slope, mean_ratio)
+    draw = solve_development(reference, draw, slope, mean_ratio, steps=STEPS if mean_ratio is None else ROUGH_STEPS)
+    draw = _with_casts(reference, draw, casts) if casts != (1.0, 1.0) else draw
     return draw if mean_ratio is None else _exposed_to(reference, draw, mean_ratio)
 
 
@@ -208,7 +209,7 @@ def _over_green(pixels: np.ndarray) -> np.ndarray:
 
 def _with_noise(reference: np.ndarray, draw: Degradation, levels: float) -> Degradation:
     """Shot and read noise scaled to a deviation in 8-bit levels where the low image has its mean luma."""
-    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS)
+    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS**2)
     luma = float(process(np.array(light, np.float32), draw.toe))
     deviation = np.sqrt(draw.shot * light + draw.read**2) / light * _exponent(light, draw.toe) * luma
     factor = min(levels / 255, MOST_NOISE * luma) / max(deviation, EPS**2)
@@ -237,14 +238,16 @@ def _exposed_to(reference: np.ndarray, draw: Degradation, mean_ratio: float) -> 
     goal = mean_ratio * float((thin @ LUMA).mean())
     scene = seen_by_camera(unprocess(thin, draw.reference_toe), replace(draw, stops=0.0))
     darkness = bisect(lambda d: mean_luma(develop(scene * np.float32(2.0**-d), draw.toe, draw.luma_share)) > goal,
-                      -STOPS_LIMIT[1], -STOPS_LIMIT[0])
+                      -STOPS_LIMIT[1], DARKEST, STEPS)
     return replace(draw, stops=-darkness)
 
 
 def solve_development(reference: np.ndarray,
                       degradation: Degradation,
                       slope: float | None = None,
-                      mean_ratio: float | None = None) -> Degradation:
+                      mean_ratio: float | None = None,
+                      *,
+                      steps: int = STEPS) -> Degradation:
     """Exposure and toe at which the noise-free low image has a slope and a mean ratio, but for matrix and black level.
 
     Args:
@@ -253,6 +256,7 @@ def solve_development(reference: np.ndarray,
         slope: log-log slope between low and reference, taken on the grey axis between the 10th and the 90th percentile
             of the reference's luma; `None` keeps the toe. The toe stays in [0.4, 4].
         mean_ratio: mean luma of low over reference; `None` keeps the stops. They stay in [-12, 2].
+        steps: of each bisection.
     """
     values, weights = luma_histogram(reference)
     low, high = _anchors(reference)
@@ -263,12 +267,13 @@ def solve_development(reference: np.ndarray,
         if goal is None:
             return replace(degradation, toe=toe)
         darkness = bisect(lambda d: float((process(scene * 2.0**-d, toe) * weights).sum()) > goal,
-                          -STOPS_LIMIT[1], -STOPS_LIMIT[0])
+                          -STOPS_LIMIT[1], -STOPS_LIMIT[0], steps)
         return replace(degradation, toe=toe, stops=-darkness)
 
     if slope is None:
         return exposed(degradation.toe)
-    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, *np.log(TOE_LIMIT))
+    least, most = (float(np.log(toe)) for toe in TOE_LIMIT)
+    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, least, most, steps)
     return exposed(float(np.exp(toe)))
 
 

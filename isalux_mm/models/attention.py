@@ -145,11 +145,16 @@ class HISAAttention(StatisticsLayer):
         _, _, h, w = x.shape
         tokens = to_tokens(x)
         gram = self.shared(gram_by_image(tokens) / (h * w))
-        matrices = {name: self.scales[name] * stream.mixing_matrix(gram) for name, stream in self.streams.items()}
-        alone = [m for name, m in matrices.items() if priors[name] is None]
-        enriched = [(m, to_tokens(priors[name])) for name, m in matrices.items() if priors[name] is not None]
-        mixed = mix_by_image(tokens, sum(alone) if alone else None, enriched, self.project.weight.flatten(1))
-        return to_map(mixed, h, w)
+        alone: Tensor | None = None
+        enriched = []
+        streams: Any = self.streams
+        for name, stream in streams.items():
+            matrix, prior = self.scales[name] * stream.mixing_matrix(gram), priors[name]
+            if prior is not None:
+                enriched.append((matrix, to_tokens(prior)))
+            else:
+                alone = matrix if alone is None else alone + matrix
+        return to_map(mix_by_image(tokens, alone, enriched, self.project.weight.flatten(1)), h, w)
 
     def _attend_plain(self, x: Tensor) -> dict[str, Tensor]:
         return {name: self.scales[name] * stream(x) for name, stream in self.streams.items()}

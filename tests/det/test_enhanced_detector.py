@@ -8,12 +8,15 @@ import torch
 pytest.importorskip('mmdet')
 
 from mmdet.engine.hooks import YOLOXModeSwitchHook
+from mmdet.registry import MODELS as MMDET_MODELS
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModule, MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
+from mmengine.registry import DefaultScope
 from small_detectors import DETECTORS, batch, build_chain, build_plain
 from stand_ins import Halving
 
+from isalux_mm import ISALux, list_models
 from isalux_mm.registry import MODELS
 
 TOLERANCE = dict(atol=1e-5, rtol=1e-5)
@@ -287,6 +290,13 @@ class TestAttributes:
     def test_copies_are_whole(self, retina):
         chain = copy.deepcopy(build_chain(retina))
         assert chain.bbox_head is chain.detector.bbox_head
+
+
+@pytest.mark.parametrize('network', [list_models()[0], dict(type='ISALux', semantic_prior=dict(type='NoPrior'))])
+def test_a_neck_builds_by_itself_in_a_config_of_mmdet(network):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        neck = MMDET_MODELS.build(dict(type='isalux_mm.ISALuxNeck', network=network))
+    assert isinstance(neck.network, ISALux) and not neck.lacks_weights
 
 
 class TestWrongUse:

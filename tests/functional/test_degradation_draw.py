@@ -1,5 +1,5 @@
 """Draws: slopes, ratios, casts and noise as they were asked for, determinism, what every draw keeps to."""
-import time
+import sys
 from dataclasses import replace
 
 import cv2
@@ -9,6 +9,7 @@ from skimage import data
 
 from isalux_mm.functional import degradation as deg
 from isalux_mm.functional import degradation_draw as draw
+from isalux_mm.functional import development
 from isalux_mm.functional.degradation_ranges import CAMERAS, Degradation, DegradationRanges
 from isalux_mm.functional.development import LUMA, linear_to_srgb, mean_luma, process, srgb_to_linear, unprocess
 from isalux_mm.functional.pair_statistics import pair_statistics
@@ -105,13 +106,21 @@ def test_flat_pictures_are_no_trouble(value):
     assert low.mean() <= max(reference.mean(), 0.05)
 
 
-def test_a_picture_of_lol_size_is_fast_enough_to_train_on(ramp):
-    image, times = cv2.resize(ramp, (600, 400)), []
-    for k in range(5):
-        start = time.thread_time()
-        draw.synthesize_pair(image, DegradationRanges(), (0.45, 0.04), np.random.default_rng(k))
-        times.append(time.thread_time() - start)
-    assert min(times) < 0.25  # CPU seconds; about 0.04 on an idle core
+def test_a_picture_of_lol_size_is_fast_enough_to_train_on(ramp, monkeypatch):
+    """About 0.04 CPU seconds at 600 x 400: neither loops in Python nor values in powers grow with the picture."""
+    curve, before, costs = development.tone_curve, sys.getprofile(), []
+    for size in ((60, 40), (600, 400)):
+        image, calls, values = cv2.resize(ramp, size), [], []
+        monkeypatch.setattr(development, 'tone_curve',
+                            lambda x, toe, seen=values: (seen.append(np.size(x)), curve(x, toe))[1])
+        sys.setprofile(lambda frame, event, _, seen=calls: seen.append(event) if event == 'call' else None)
+        try:
+            draw.synthesize_pair(image, DegradationRanges(), (0.45, 0.04), np.random.default_rng(0))
+        finally:
+            sys.setprofile(before)
+        costs.append((len(calls), sum(values)))
+    (few, small), (many, large) = costs
+    assert large < 2 * small and many < few + 100  # of a hundred times the pixels
 
 
 @pytest.mark.parametrize('options, message', [
@@ -152,10 +161,13 @@ def test_casts_come_out_as_drawn(casts, tolerance, share, coffee):
 
 @pytest.mark.parametrize('options', [
     dict(camera_share=1.0), dict(saturation=(2.0, 2.0)), dict(black=(0.1, 0.1)), dict(black=(-0.2, -0.2)),
-    dict(luma_share=(1.0, 1.0)), dict(highlight_share=1.0, highlights=(3.0, 3.0))])
-def test_the_mean_ratio_holds_for_every_camera(options, coffee):
-    low, reference, _ = draw.synthesize_pair(coffee, only(**options), None, np.random.default_rng(3))
-    assert mean_luma(low) / mean_luma(reference) == pytest.approx(0.15, rel=0.05)
+    dict(luma_share=(1.0, 1.0)), dict(highlight_share=1.0, highlights=(3.0, 3.0)),
+    dict(slope=(0.2, 0.2), luma_share=(0.5, 0.5))])
+@pytest.mark.parametrize('ratio', [0.15, 0.03])
+def test_the_mean_ratio_holds_for_every_camera(options, ratio, coffee):
+    ranges = only(**options | dict(mean_ratio=(ratio, ratio), bits=12))
+    low, reference, _ = draw.synthesize_pair(coffee, ranges, None, np.random.default_rng(3))
+    assert mean_luma(low) / mean_luma(reference) == pytest.approx(ratio, rel=0.08)
 
 
 def test_the_curve_on_the_luma_keeps_saturation_and_that_on_the_channels_raises_it(coffee):
@@ -216,7 +228,7 @@ def test_a_well_lit_picture_is_its_own_target(ratio, coffee):
     low, target, drawn = draw.synthesize_pair(coffee, ranges, None, np.random.default_rng(0))
     assert drawn.own_target and drawn.matrix is None and drawn.gains == (1, 1, 1) and drawn.blur_sigma == 0
     assert mean_luma(target) / mean_luma(coffee) == pytest.approx(ratio, abs=0.02)
-    assert np.sqrt(((low - target)**2).mean()) < 0.01  # noise of a fourth of 3.2 levels at most
+    assert np.sqrt(((low - target)**2).mean()) < 0.01  # noise of a fourth of 3.3 levels at most
     if ratio == 1:
         np.testing.assert_allclose(target, coffee, atol=0.02)
 
