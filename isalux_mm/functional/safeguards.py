@@ -109,7 +109,8 @@ def colored_share(brightest: Tensor, darkest: Tensor) -> Tensor:
     """How coloured a place is: 0 where the whole window is grey, near 1 from the saturation of a dull picture on.
 
     Args:
-        brightest, darkest: channel of each pixel, (B, 1, H, W), in [0, 1].
+        brightest: brightest channel of each pixel, (B, 1, H, W), in [0, 1].
+        darkest: darkest channel, likewise.
 
     Returns:
         Same shape, in [0, 1).
