@@ -1,4 +1,4 @@
-"""Shared fixtures: a small deterministic picture, a folder of real pictures where there is one."""
+"""For all tests: the process as it was, a small deterministic picture, a folder of real pictures where there is one."""
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,6 @@ from mmengine.registry import DefaultScope
 
 DATA_VARIABLE = 'ISALUX_DATA'
 DATA_NEIGHBOR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
-
-
 SEED = 0  # of every test: their order is random, their numbers are not
 
 

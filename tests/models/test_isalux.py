@@ -93,8 +93,8 @@ def test_safeguards_let_dark_pictures_through(base):
 
 
 def test_a_safeguard_is_named():
-    with pytest.raises(ValueError, match="safeguards must be one of .*got 'gray'"):
-        build(safeguards=('gray', ))
+    with pytest.raises(ValueError, match="safeguards must be one of .*got 'green'"):
+        build(safeguards=('green', ))
 
 
 def test_images_of_a_batch_do_not_meet():

@@ -305,14 +305,16 @@ def test_defaults_of_the_modes():
     assert args.skip == [('restormer', '1080x1920')]
 
 
-def test_onnx_row_gives_what_the_prepared_one_gives(tiny_config):
+def test_onnx_row_gives_what_the_prepared_one_gives(tmp_path):
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
-    setup = rows.Setup(config=tiny_config)
+    config = tmp_path / 'one_scale.py'  # the time of an export grows with the number of operators
+    config.write_text(TINY.replace('(8, 16)', '(8, )').replace('(1, 1)', '(1, )').replace('(1, 2)', '(1, )'))
+    setup = rows.Setup(config=str(config))
     prepared, exported = (rows.build_row(name, setup) for name in ('isalux', 'isalux+onnx'))
     image = 0.3 * torch.rand(1, 3, 37, 53)
     expected = with_soft_highlights(prepared.call(image), image)  # the tone is part of what is exported
     torch.testing.assert_close(exported.call(image), expected, atol=1e-4, rtol=1e-3)
     assert exported.parameters == prepared.parameters
     with pytest.raises(ValueError, match='option onnx runs on the cpu in fp32, got cpu and bf16'):
-        rows.build_row('isalux+onnx', rows.Setup(config=tiny_config, dtype='bf16'))
+        rows.build_row('isalux+onnx', rows.Setup(config=str(config), dtype='bf16'))
