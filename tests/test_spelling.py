@@ -34,6 +34,8 @@ def test_words_are_spelt_in_one_way(path):
     assert not ISE.findall(text)
     if path.suffix == '.py':
         assert not {name for name in names(text) if BRITISH.search(name)}
+    quoted = re.findall(r'`([\w.]+)`', text)
+    assert not [name for name in quoted if BRITISH.search(name)]
     assert not BRITISH.search(path.name)
 
 
