@@ -287,6 +287,12 @@ class TestAttributes:
         with pytest.raises(AttributeError, match='no_such_thing'):
             build_chain(retina).no_such_thing  # noqa: B018
 
+    @pytest.mark.parametrize('name', ['_params_init_info', 'notes_of_a_framework'])
+    def test_what_is_not_named_is_not_looked_for_in_the_detector(self, retina, name):
+        chain = build_chain(retina)
+        setattr(chain.detector, name, {})
+        assert not hasattr(chain, name)
+
     def test_copies_are_whole(self, retina):
         chain = copy.deepcopy(build_chain(retina))
         assert chain.bbox_head is chain.detector.bbox_head
