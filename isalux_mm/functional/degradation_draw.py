@@ -158,9 +158,9 @@ def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRa
     highlights = _with_share(rng, ranges.highlight_share, ranges.highlights)
     matrix = None
     if has_camera or saturation != 1:
-        colours = camera_matrix(seen, assumed) if has_camera else np.eye(3)
-        colours = saturation_matrix(saturation) @ (left * colours + calm * np.eye(3))
-        red, green, blue = (_three(row) for row in colours)
+        colors = camera_matrix(seen, assumed) if has_camera else np.eye(3)
+        colors = saturation_matrix(saturation) @ (left * colors + calm * np.eye(3))
+        red, green, blue = (_three(row) for row in colors)
         matrix = (red, green, blue)
     level = _mean_light(reference, draw) if black.any() else 0.0
     noise_left = 1 - (1 - CALM_NOISE) * calm
@@ -272,15 +272,15 @@ def solve_development(reference: np.ndarray,
 
     if slope is None:
         return exposed(degradation.toe)
-    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, *np.log(TOE_LIMIT),
-                 steps)
+    least, most = (float(np.log(toe)) for toe in TOE_LIMIT)
+    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, least, most, steps)
     return exposed(float(np.exp(toe)))
 
 
 def log_slope(degradation: Degradation, low: float, high: float) -> float:
     """Slope of log low over log reference between two grey values of the reference; no noise, gains or black level."""
-    grey = np.array([low, high], np.float32)
-    developed = process(unprocess(grey, degradation.reference_toe) * 2.0**degradation.stops, degradation.toe)
+    gray = np.array([low, high], np.float32)
+    developed = process(unprocess(gray, degradation.reference_toe) * 2.0**degradation.stops, degradation.toe)
     return float(np.diff(np.log(np.maximum(developed, 1e-12)))[0] / np.log(high / low))
 
 

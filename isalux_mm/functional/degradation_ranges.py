@@ -22,7 +22,7 @@ class Degradation:
         noise_sigma: standard deviation of the Gaussian that correlates neighbouring noise, pixels; 0 is white.
         blur_sigma: standard deviation of the blur before the noise, pixels; 0 is none.
         jpeg_quality: 1 to 100, or 0 for no JPEG.
-        bits: bits per channel of the quantisation.
+        bits: bits per channel of the quantization.
         poisson: shot noise drawn from a Poisson law instead of a Gaussian of the same variance.
         luma_share: how much of the tone curve works on the luma instead of each channel (see `develop`).
         matrix: (3, 3), applied to linear light, rows sum to 1; `None` is the identity.
@@ -78,7 +78,7 @@ class DegradationRanges:
         noise_sigma: drawn with `correlated_share`, pixels. Ours: demosaicing spreads noise over neighbours.
         blur_sigma: drawn with `blurred_share`, pixels. Ours.
         jpeg_quality: drawn with `jpeg_share`. Ours.
-        bits: quantisation, 1 to 12.
+        bits: quantization, 1 to 12.
         poisson: see `Degradation`.
         luma_share: see `Degradation`.
         red_cast, blue_cast: mean of red (blue) over green, low against reference, as developed; drawn log-evenly, the

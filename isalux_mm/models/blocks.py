@@ -1,4 +1,4 @@
-"""Parts of the U-shape: normalisation, transformer block, down, up, fusion, prior adapter (ISALux, Eqs. 4 to 6).
+"""Parts of the U-shape: normalization, transformer block, down, up, fusion, prior adapter (ISALux, Eqs. 4 to 6).
 
 Sizes: down gives ceil(H / 2), up is cropped to its skip, so that every size from 1 x 1 passes without padding.
 """

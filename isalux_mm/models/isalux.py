@@ -44,10 +44,10 @@ class ISALux(EnhancementNetwork):
         base: what the residual is added to: 'input' (the paper's form), or 'gamma' (ours), the input under a power
             law that brings its mean luma to about 0.45.
         brightened_input: show the first layer that brightened image beside the input (ours).
-        safeguards: any of 'fade', 'grey' and 'black' (ours; paper silent), see `functional.safeguards`: a well-lit
+        safeguards: any of 'fade', 'gray' and 'black' (ours; paper silent), see `functional.safeguards`: a well-lit
             image stays as it is, grey stays grey, black stays black; none of them in the paper's form.
         with_checkpointing: recompute blocks in backward: less memory, more time.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if the lengths of `embed_dims`, `depths` and `num_heads` differ, or `base` or a safeguard is

@@ -73,7 +73,7 @@ class FrozenModule(BaseModule):
 class SegmentationPrior(FrozenModule):
     """Class probabilities of any segmentation network, frozen (Eq. 3).
 
-    The image is resized to `short_side` (never enlarged), normalised, segmented; the softmax is taken over the
+    The image is resized to `short_side` (never enlarged), normalized, segmented; the softmax is taken over the
     classes. The map stays at the network's own resolution; ISALux resizes it to its scales.
 
     Args:
@@ -120,11 +120,11 @@ class SegmentationPrior(FrozenModule):
         return reduced_size(height, width, self.short_side)
 
     def prepared(self, image: Tensor) -> Tensor:
-        """What is done to an image (B, 3, H, W) of the working size, RGB in [0, 1], ahead of the normalisation."""
+        """What is done to an image (B, 3, H, W) of the working size, RGB in [0, 1], ahead of the normalization."""
         return image
 
     def logits(self, image: Tensor) -> Tensor:
-        """Logits (B, classes, h, w) of a normalised image (B, 3, H, W) of a working size."""
+        """Logits (B, classes, h, w) of a normalized image (B, 3, H, W) of a working size."""
         out = self.network(image)
         return out[self.output_key] if self.output_key is not None else out
 

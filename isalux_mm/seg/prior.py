@@ -33,7 +33,7 @@ class LogitsOf(nn.Module):
         self.segmentor: Any = segmentor
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: normalised as the segmentor wants it."""
+        """image: normalized as the segmentor wants it."""
         size = tuple(-(-side // STRIDE) for side in image.shape[-2:])
         # mmseg's heads resize their prediction, whatever form it has, to the size that is noted here
         return self.segmentor.encode_decode(image, [dict(img_shape=size, ori_shape=size)] * len(image))
@@ -91,7 +91,7 @@ def hash_of(name: str) -> str | None:
 
 @MODELS.register_module()
 class MMSegSemanticPrior(SegmentationPrior):
-    """Class probabilities of any mmseg segmentor, frozen, with its own normalisation.
+    """Class probabilities of any mmseg segmentor, frozen, with its own normalization.
 
     The segmentor's data preprocessor says its channel order, mean and standard deviation (0 to 255); no padding is
     added. A trained checkpoint of the enhancer holds the segmentor's weights.

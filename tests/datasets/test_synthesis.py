@@ -15,7 +15,7 @@ def photo():
     return data.coffee().astype(np.float32) / 255
 
 
-def test_it_adds_low_and_normalises_the_reference(photo):
+def test_it_adds_low_and_normalizes_the_reference(photo):
     transform = TRANSFORMS.build(dict(type='isalux_mm.SynthesizeLowLight', base='plain', target_luma=(0.45, 0.0)))
     np.random.seed(0)
     out = transform(dict(gt=photo, gt_path='coffee.png'))

@@ -24,7 +24,7 @@ def test_every_kind_is_drawn(charts):
 
 
 @pytest.mark.parametrize('kind', ['field', 'ramp', 'steps'])
-def test_they_are_grey(charts, kind):
+def test_they_are_gray(charts, kind):
     assert all(np.ptp(image, axis=2).max() == 0 for image in charts[kind])
 
 

@@ -63,7 +63,7 @@ def test_correlated_noise_is_correlated():
 
 
 @pytest.mark.parametrize('luma', [0.3, 0.45, 0.65])
-def test_exposure_is_normalised_without_clipping(luma, ramp):
+def test_exposure_is_normalized_without_clipping(luma, ramp):
     normal = deg.normalize_exposure(ramp, luma)
     assert mean_luma(normal) == pytest.approx(luma, abs=0.005)
     assert normal.max() < 1 and (np.diff(normal[0, :, 0]) > 0).all()

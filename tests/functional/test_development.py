@@ -46,11 +46,11 @@ def test_a_camera_with_its_own_matrix_changes_nothing():
 
 
 @pytest.mark.parametrize('seen, assumed', [(ONE, OTHER), (OTHER, BLEND)])
-def test_grey_stays_grey_between_cameras(seen, assumed):
+def test_gray_stays_gray_between_cameras(seen, assumed):
     np.testing.assert_allclose(camera_matrix(seen, assumed).sum(1), 1, atol=1e-9)
 
 
-def test_a_matrix_between_cameras_leads_over_the_raw_colours():
+def test_a_matrix_between_cameras_leads_over_the_raw_colors():
     """First row of the first camera by hand: (1.0234, -0.2969, -0.2266) times RGB_TO_XYZ is (0.3546, 0.1266, -0.0521),
     over its sum, 0.4291, (0.826, 0.295, -0.121)."""
     raw = XYZ_TO_CAMERAS[2] @ RGB_TO_XYZ
@@ -73,7 +73,7 @@ def test_the_curve_on_luma_or_channels_by_hand(share, expected, size):
     np.testing.assert_allclose(develop(linear, 2.0, share)[0, 0, :2], expected, atol=2e-4)
 
 
-def test_grey_is_the_same_for_every_share(ramp):
+def test_gray_is_the_same_for_every_share(ramp):
     linear = srgb_to_linear(ramp)
     np.testing.assert_allclose(develop(linear, 1.7, 1.0), process(linear, 1.7), atol=1e-3)
     np.testing.assert_array_equal(develop(linear, 1.0, 1.0), develop(linear, 1.0, 0.0))

@@ -12,7 +12,7 @@ def drawn(**options):
     return unit_noise(SHAPE, np.random.default_rng(0), **options)
 
 
-def neighbours(noise):
+def neighbors(noise):
     """Correlation of horizontal neighbours of each channel."""
     return (noise[:, 1:] * noise[:, :-1]).mean((0, 1)) / (noise**2).mean((0, 1))
 
@@ -23,17 +23,17 @@ def test_its_variance_is_one(options):
     assert (drawn(**options)**2).mean() == pytest.approx(1, abs=0.02)
 
 
-def test_white_noise_has_no_neighbours():
-    np.testing.assert_allclose(neighbours(drawn()), 0, atol=0.01)
+def test_white_noise_has_no_neighbors():
+    np.testing.assert_allclose(neighbors(drawn()), 0, atol=0.01)
 
 
-def test_demosaicing_correlates_neighbours_red_and_blue_more_than_green():
+def test_demosaicing_correlates_neighbors_red_and_blue_more_than_green():
     """Bilinear interpolation: along a row of red samples the covariance is 1/2, between the rows 1/4, on average 3/8 of
     a variance of 9/16: 2/3. Green: a sample and the mean of four that holds it, 1/4 of 5/8: 2/5."""
-    np.testing.assert_allclose(neighbours(drawn(mosaic=True)), [2 / 3, 2 / 5, 2 / 3], atol=0.02)
+    np.testing.assert_allclose(neighbors(drawn(mosaic=True)), [2 / 3, 2 / 5, 2 / 3], atol=0.02)
 
 
-def test_no_chroma_is_grey():
+def test_no_chroma_is_gray():
     noise = drawn(chroma=0.0)
     np.testing.assert_allclose(noise[..., 0], noise[..., 2], atol=1e-5)
 

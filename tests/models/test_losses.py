@@ -141,7 +141,7 @@ def test_packaged_features_are_the_priors_layers():
 
 class TestPerceptual:
 
-    def test_is_imagenet_normalised_vgg(self, pair):
+    def test_is_imagenet_normalized_vgg(self, pair):
         torch.manual_seed(0)
         loss = MODELS.build(dict(type='PerceptualLoss', features=SMALL_VGG, layer_weights=(0.3, 2.0), distance='mse'))
         pred, gt = (x[..., :32, :32] for x in pair)
