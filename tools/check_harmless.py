@@ -27,7 +27,7 @@ from isalux_mm.evaluation.harmlessness import (
     is_well_lit,
     measure_chroma,
     measure_exposures,
-    measure_grey,
+    measure_gray,
     measure_well_lit,
 )
 from isalux_mm.inference.prepare import prepare_for_inference
@@ -104,7 +104,7 @@ def main() -> int:
     if args.photos:
         photographs = well_lit(args.photos, args.count)
         values |= measure_well_lit(network, photographs)
-    values |= measure_grey(network)
+    values |= measure_gray(network)
     if args.photos:
         values |= measure_exposures(network, photographs[:args.exposed])
     if args.low:

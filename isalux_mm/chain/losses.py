@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
@@ -41,7 +42,7 @@ class ChainLosses(nn.Module):
     def init_weights(self) -> None:
         """Fetches the weights of feature networks."""
         for loss in self.reference.values():
-            if isinstance(loss, WeightedLoss):
+            if isinstance(loss, WeightedLoss | BaseModule):  # ours, or of another package
                 loss.init_weights()
 
     def forward(self, inputs: Tensor, enhanced: Tensor, samples: Sequence,

@@ -22,7 +22,7 @@ class Degradation:
         noise_sigma: standard deviation of the Gaussian that correlates neighbouring noise, pixels; 0 is white.
         blur_sigma: standard deviation of the blur before the noise, pixels; 0 is none.
         jpeg_quality: 1 to 100, or 0 for no JPEG.
-        bits: bits per channel of the quantisation.
+        bits: bits per channel of the quantization.
         poisson: shot noise drawn from a Poisson law instead of a Gaussian of the same variance.
         luma_share: how much of the tone curve works on the luma instead of each channel (see `develop`).
         matrix: (3, 3), applied to linear light, rows sum to 1; `None` is the identity.
@@ -78,11 +78,11 @@ class DegradationRanges:
         noise_sigma: drawn with `correlated_share`, pixels. Ours: demosaicing spreads noise over neighbours.
         blur_sigma: drawn with `blurred_share`, pixels. Ours.
         jpeg_quality: drawn with `jpeg_share`. Ours.
-        bits: quantisation, 1 to 12.
+        bits: quantization, 1 to 12.
         poisson: see `Degradation`.
         luma_share: see `Degradation`.
         red_cast, blue_cast: mean of red (blue) over green, low against reference, as developed; drawn log-evenly, the
-            gains are solved for them.
+            gains are set so that about these come out.
         tinted_share: probability of a camera with a strong tint and a raised black level, whose casts, black level and
             slope come from the ranges `tinted_red_cast`, `tinted_blue_cast`, `tinted_black` and `tinted_slope`.
         camera_share: probability of a matrix between two cameras, each a random blend of the four of
@@ -170,21 +170,21 @@ CAMERAS = DegradationRanges(
     slope=(1.0, 3.2),
     gain_jitter=0.0,
     shot=(5e-4, 1.2e-2),
-    noise_levels=(0.8, 3.2),
+    noise_levels=(0.9, 3.3),
     luma_share=(0.0, 1.0),
     red_cast=(0.7, 1.3),
-    blue_cast=(0.6, 1.15),
+    blue_cast=(0.52, 1.12),
     black=(-0.08, 0.08),
     tinted_share=0.3,
-    tinted_red_cast=(1.2, 7.0),
-    tinted_blue_cast=(0.7, 8.0),
+    tinted_red_cast=(1.2, 6.0),
+    tinted_blue_cast=(0.5, 5.0),
     tinted_black=(-0.4, 0.0),
-    tinted_slope=(0.15, 1.2),
+    tinted_slope=(0.1, 0.95),
     camera_share=0.5,
-    saturation=(0.8, 5.0),
-    correlated_share=0.28,
-    noise_sigma=(0.5, 1.3),
-    mosaic_share=0.22,
+    saturation=(0.8, 6.5),
+    correlated_share=0.26,
+    noise_sigma=(0.5, 1.5),
+    mosaic_share=0.2,
     chroma_noise=(0.4, 2.0),
     blurred_share=0.3,
     highlight_share=0.15,

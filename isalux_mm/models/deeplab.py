@@ -59,7 +59,7 @@ class DeepLabMobileNetV2(nn.Module):
         self.classifier = nn.Conv2d(HEAD_CHANNELS, num_classes, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), normalised; returns logits (B, classes, h, w), H and W over 16, rounded up."""
+        """image: (B, 3, H, W), normalized; returns logits (B, classes, h, w), H and W over 16, rounded up."""
         x = self.features(image.contiguous(memory_format=torch.channels_last))
         pooled = self.pooled(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
         return self.classifier(self.projection(torch.cat([pooled, self.local(x)], dim=1)))

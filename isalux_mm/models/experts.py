@@ -1,4 +1,4 @@
-"""Experts and the mixture-of-experts feed-forward (ISALux, Eqs. 10 to 12). Differs: probabilities renormalised.
+"""Experts and the mixture-of-experts feed-forward (ISALux, Eqs. 10 to 12). Differs: probabilities renormalized.
 
 Every expert has a plain `forward`. `fused_forward` computes the weighted sum of several experts of one kind on images
 that all chose them: hidden channels side by side, the gate's weights folded into the last projection.

@@ -11,6 +11,7 @@ from processes import environment
 from isalux_mm.inference import tiled
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.inference.tiled import enhance_tiled
+from isalux_mm.models import EnhancementNetwork
 from isalux_mm.registry import MODELS
 
 SEMANTIC = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=5,
@@ -58,7 +59,7 @@ def test_tiles_equal_the_whole(name, prepared):
 @pytest.mark.parametrize('prepared', [True, False])
 @torch.no_grad()
 def test_safeguards_are_those_of_the_whole(prepared):
-    network = build(base='gamma', safeguards=('fade', 'grey', 'black'))
+    network = build(base='gamma', safeguards=('fade', 'gray', 'black'))
     image = scene()
     image[..., 60:120, 40:160] *= 0.01  # nearly black and nearly grey
     subject = prepare_for_inference(network) if prepared else network
@@ -82,6 +83,27 @@ def test_networks_without_statistics_of_the_image(network):
     network, image = MODELS.build(network).eval(), scene()
     for subject in (network, prepare_for_inference(network)):
         torch.testing.assert_close(enhance_tiled(subject, image, tile=96), network(image), rtol=1e-5, atol=1e-5)
+
+
+class Levelled(EnhancementNetwork):
+    """Decides by the mean of the whole image, and by nothing else."""
+
+    def whole(self, image):
+        return super().whole(image)._replace(exponent=image.mean(dim=(1, 2, 3), keepdim=True))
+
+    def forward(self, image, *, tile=None):
+        return image * (self.whole(image) if tile is None else tile).exponent
+
+
+def test_a_network_of_ones_own_gets_what_it_takes_from_the_whole():
+    network, image = Levelled().eval(), scene()
+    for subject in (network, prepare_for_inference(network)):
+        for statistics in ('whole', 'own'):
+            torch.testing.assert_close(enhance_tiled(subject, image, tile=96, statistics=statistics), network(image))
+    part = image[..., :40]
+    found, routings = prepare_for_inference(network).forward_with_routing(part, tile=network.whole(image))
+    torch.testing.assert_close(found, network(image)[..., :40])
+    assert routings == []
 
 
 def edges_at_borders(difference, places):

@@ -6,6 +6,7 @@ from skimage import data
 from torchvision.models import mobilenet_v2
 
 from isalux_mm.functional.illumination import luma
+from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.models.deeplab import PACKAGED, DeepLabMobileNetV2, PackagedSemanticPrior, convolutions
 from isalux_mm.registry import MODELS
 
@@ -117,7 +118,25 @@ def test_checkpoint_of_an_enhancer_holds_the_weights(prior):
     assert network(image).shape == image.shape
 
 
-def test_package_holds_weights_and_licence():
+def test_strips_and_tiles_take_it_from_the_whole_picture():
+    """The engine of inference, and a tile of the picture with what `whole` took from all of it."""
+    torch.manual_seed(0)
+    network = MODELS.build(dict(type='ISALux', embed_dims=(8, 12), depths=(1, 1), num_heads=(1, 2),
+                                semantic_prior=dict(type='PackagedSemanticPrior'))).eval()
+    network.init_weights()
+    image = photograph(data.astronaut()[::4, ::3]) / 8
+    with torch.no_grad():
+        expected = network(image)
+        torch.testing.assert_close(prepare_for_inference(network)(image), expected, rtol=1e-4, atol=1e-4)
+        whole = network.whole(image)
+        features = network.prior_features(image, whole)[0][1]
+        part = image[..., 32:96, 64:128]
+        there = network.prior_features(part, whole._replace(top=32, left=64))[0][1]
+    inner = (..., slice(4, 60), slice(4, 60))
+    torch.testing.assert_close(there[inner], features[..., 32:96, 64:128][inner], rtol=1e-4, atol=1e-5)
+
+
+def test_package_holds_weights_and_license():
     notice = PACKAGED.with_name('semantic_prior.LICENSE.txt')
     assert PACKAGED.stat().st_size + notice.stat().st_size <= 8 * MIB
     text = notice.read_text()

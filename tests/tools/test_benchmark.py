@@ -63,7 +63,7 @@ def by_hand() -> dict:
 
 
 def test_figures_by_hand():
-    found = report.summarise(by_hand())
+    found = report.summarize(by_hand())
     ours = next(r for r in found['rows'] if (r['size'], r['model']) == ('10x20', 'ours'))
     assert (ours['latency_q1'], ours['latency'], ours['latency_q3']) == (1.5, 2.0, 3.0)
     assert ours['cpu_time'] == 4.0 and ours['rounds'] == 3
@@ -88,19 +88,19 @@ def test_throughput_on_a_gpu_is_that_of_queued_calls():
     raw = by_hand()
     for sample in raw['samples']:
         sample.update(burst=sample['wall'] / 4, gpu=sample['wall'] / 2)
-    row = report.summarise(raw)['rows'][0]
+    row = report.summarize(raw)['rows'][0]
     assert row['latency'] == 2.0 and row['gpu_time'] == 1.0 and row['images_per_second'] == 4.0
 
 
 def test_markdown_holds_the_figures():
     raw = by_hand()
-    text = report.to_markdown(dict(raw, **report.summarise(raw)))
+    text = report.to_markdown(dict(raw, **report.summarize(raw)))
     ours = ('ours', '1.500', '0.00', '2000.0', '1500.0 to 3000.0', '4000.0', '1', '0.0002', '3.00', '3.00', '40.0%',
             '3.0', '0.25')
     assert f'| {" | ".join(ours)} |' in text
     assert '| peer | 1.000 | 1.500 |' in text and 'a processor' in text
     assert 'Not finished' not in text
-    assert 'Not finished' in report.to_markdown(dict(raw, **report.summarise(raw), complete=False))
+    assert 'Not finished' in report.to_markdown(dict(raw, **report.summarize(raw), complete=False))
 
 
 def test_flops_by_hand():

@@ -16,7 +16,7 @@ OPSET = 18  # the first with antialiased Resize, which the semantic prior needs
 AXES = ('batch', 'channels', 'height', 'width')
 
 
-def serialised(network: nn.Module, kind: str, *, outputs: Sequence[str], fixed_size: tuple[int, int] | None,
+def serialized(network: nn.Module, kind: str, *, outputs: Sequence[str], fixed_size: tuple[int, int] | None,
                notes: dict[str, str], multiple: int = 1) -> bytes:
     """A network of one input (B, 3, H, W), float32, as the content of a file.
 
