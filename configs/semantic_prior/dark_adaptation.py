@@ -1,7 +1,7 @@
-# The packaged semantic prior, adapted to darkness: the stock network labels the bright picture, the student, started
+# Adapts the packaged semantic prior to darkness: the stock network labels the bright picture, the student, started
 # from it, learns to give the same probabilities for the dark one. Photographs are made dark on the fly, by plain gains
 # in linear light from 0.25 down to 0.004, or as real cameras do; LOL-v1's training pairs are real.
-# Expected (ours): see docs/semantic_prior.md. 1,000 iterations take a quarter of an hour of one CPU core.
+# Expected: not measured to the end yet (tools/score_semantic_prior.py measures it). 1,000 iterations take a quarter of an hour of one CPU core.
 # Convert the stock weights first (tools/model_converters/deeplab_tflite2torch.py), put photographs into data/photos, then
 # python tools/train.py configs/semantic_prior/dark_adaptation.py
 _base_ = ['../_base_/datasets/paired.py', '../_base_/default_runtime.py']

@@ -67,7 +67,7 @@ class DeepLabMobileNetV2(nn.Module):
 
 @MODELS.register_module()
 class PackagedSemanticPrior(SegmentationPrior):
-    """DeepLabv3-MobileNetV2 for VOC's 21 classes, adapted to darkness, with weights in the package (ours).
+    """DeepLabv3-MobileNetV2 for VOC's 21 classes, with weights in the package (ours): the published ones, converted.
 
     The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels. A
     dark picture is multiplied by a factor, which in sRGB is about what a shorter exposure took; a brighter one stays.
@@ -76,8 +76,8 @@ class PackagedSemanticPrior(SegmentationPrior):
         width: as in `DeepLabMobileNetV2`; the package has weights for 1.
         checkpoint: file to load in the place of the package's, by `init_weights`.
         short_side: as in `SegmentationPrior`; rounded to 16 k + 1.
-        least_luma: mean luma that darker pictures are brought to; 0 leaves every picture as it is, as the network that
-            the package's was adapted from sees them.
+        least_luma: mean luma that darker pictures are brought to; 0 leaves every picture as it is, as the network
+            was trained.
     """
     classes = VOC_CLASSES
 
