@@ -55,6 +55,7 @@ $(OPENMMLAB_VENV)/.installed: requirements.txt requirements-dev.txt requirements
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # An environment of its own, small and soon made: the API reference is read off the sources, which need not run.
 docs: $(DOCS_VENV)/.installed

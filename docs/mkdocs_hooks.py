@@ -3,6 +3,7 @@
 The API reference has a page for every public module, made from the package's tree; README, CONTRIBUTING and CHANGELOG
 stand in the root, where a repository wants them, and become pages too. Nothing is listed or copied by hand.
 """
+import ast
 import posixpath
 import re
 from collections.abc import Iterator
@@ -26,6 +27,35 @@ def public_modules(package: Path) -> list[str]:
         if not any(part.startswith('_') for part in parts):
             names.add('.'.join(parts))
     return sorted(names)
+
+
+def public_names(source: str) -> dict[str, str]:
+    """What a package's `__init__` re-exports by `__all__`: each name, and the dotted path that it is imported from."""
+    listed: list[str] = []
+    homes = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            homes.update({alias.asname or alias.name: f'{node.module}.{alias.name}' for alias in node.names})
+        elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ['__all__']:
+            listed = ast.literal_eval(node.value)
+    return {name: homes[name] for name in listed if name in homes}
+
+
+def exported(module: str) -> dict[str, str]:
+    """What a module re-exports: each name, and the dotted path of what defines it."""
+    init = ROOT / module.replace('.', '/') / '__init__.py'
+    names = public_names(init.read_text(encoding='utf-8')) if init.is_file() else {}
+    return {name: exported(home.rpartition('.')[0]).get(name, home) for name, home in names.items()}
+
+
+def api_text(module: str) -> str:
+    """A module's page. A package names what it re-exports, each with a link to where it is described."""
+    names = exported(module)
+    text = f'# `{module}`\n\n::: {module}\n'
+    if names:
+        text += '    options: {members: false}\n\n## Public names\n\n'
+        text += ''.join(f'- [`{name}`][{home}]\n' for name, home in names.items())
+    return text
 
 
 def api_page(module: str) -> str:
@@ -73,7 +103,7 @@ def made_pages() -> Iterator[tuple[str, str]]:
     for name, page in ROOT_PAGES.items():
         yield page, (ROOT / name).read_text(encoding='utf-8')
     for module in public_modules(ROOT / PACKAGE):
-        yield api_page(module), f'# `{module}`\n\n::: {module}\n'
+        yield api_page(module), api_text(module)
 
 
 def on_config(config: Any) -> Any:

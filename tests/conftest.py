@@ -1,4 +1,4 @@
-"""Shared fixtures: a small deterministic picture, a folder of real pictures where there is one."""
+"""For all tests: the process as it was, a small deterministic picture, a folder of real pictures where there is one."""
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,7 @@ from kept_state import kept_state, seed
 from mmengine.registry import DefaultScope
 
 DATA_VARIABLE = 'ISALUX_DATA'
-DATA_NEIGHBOUR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
-
-
+DATA_NEIGHBOR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
 SEED = 0  # of every test: their order is random, their numbers are not
 
 
@@ -58,7 +56,7 @@ def _state_of_the_test(_state_of_the_module, tmp_path_factory):
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
     """The folder of real photographs, pairs and weights; the test is skipped where there is none."""
-    folder = Path(os.environ.get(DATA_VARIABLE, DATA_NEIGHBOUR))
+    folder = Path(os.environ.get(DATA_VARIABLE, DATA_NEIGHBOR))
     if not folder.is_dir():
         pytest.skip(f'no real data: set {DATA_VARIABLE} to a folder of photographs, pairs and weights')
     return folder

@@ -1,4 +1,5 @@
 """Every config parses, states what it is, and builds its model, pipelines and metrics without data or downloads."""
+import csv
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,37 @@ def test_the_adaptation_of_the_prior_builds():
     for metric in cfg.val_evaluator:
         METRICS.build(metric)
     assert len(cfg.train_dataloader.sampler.shares) == len(cfg.train_dataloader.dataset.datasets)
+
+
+HOURS = ('isalux_zero_shot', 'isalux_general', 'isalux_lol_finetune')
+
+
+@pytest.mark.parametrize('name', HOURS)
+def test_what_is_held_out_is_watched_and_not_trained_on(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    watched = cfg.val_dataloader.dataset
+    assert watched.data_prefix.low == 'our485/low' and len(set(watched.only)) == 91  # 40 scenes
+    assert cfg.test_dataloader.dataset.data_prefix.low == 'eval15/low'
+    pairs = [part for part in parts_of(cfg.train_dataloader.dataset) if part.type == 'PairedImageDataset']
+    assert len(pairs) == dict(zip(HOURS, (0, 2, 1)))[name]  # the zero-shot model sees no real pair
+    for part in pairs:
+        assert set(part.leave_out) == set(watched.only) or len(set(part.leave_out)) == 33  # a third of 100
+    sizes = [t['size'] for part in parts_of(cfg.train_dataloader.dataset) for t in part.pipeline
+             if t.type == 'RandomResizedView']
+    window = cfg.model.losses.loss_checkerboard.cells * 4  # of the longest period
+    assert len(set(map(tuple, sizes))) == 1 and min(sizes[0]) >= window and not any(side % 4 for side in sizes[0])
+
+
+def test_the_other_camera_is_watched_on_what_the_general_model_does_not_see():
+    general, other = (Config.fromfile(CONFIGS / f'isalux_general{end}.py') for end in ('', '_other_camera'))
+    assert general.train_dataloader == other.train_dataloader
+    assert other.test_dataloader.dataset.only == general.train_dataloader.dataset.datasets[2].leave_out
+    assert len(general.train_dataloader.sampler.shares) == len(general.train_dataloader.dataset.datasets)
+
+
+def test_whole_scenes_are_held_out(shared_data):
+    with open(shared_data / 'lol_v1/scenes.csv', newline='') as file:
+        scene_of = {int(row['image']): row['scene'] for row in csv.DictReader(file)}
+    held_out = set(Config.fromfile(CONFIGS / '_base_/datasets/lol_v1_holdout.py').lol_v1_holdout)
+    scenes = {scene_of[image] for image in held_out}
+    assert len(scenes) == 40 and held_out == {image for image, scene in scene_of.items() if scene in scenes}

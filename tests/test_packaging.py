@@ -135,7 +135,8 @@ def test_the_readme_chain_works_from_another_folder(site, tmp_path):
     run(site, tmp_path, """
 import numpy as np, isalux_mm.det
 from mmdet.apis import inference_detector, init_detector
-model = init_detector('chain.py', None, device='cpu', cfg_options={'model.detector.backbone.init_cfg': None})
+model = init_detector('chain.py', None, device='cpu', cfg_options={
+    'model.detector.backbone.init_cfg': None, 'test_dataloader.dataset.pipeline.1.scale': (96, 64)})
 assert not model.enhancer.lacks_weights
 result = inference_detector(model, np.full((64, 96, 3), 10, np.uint8))
 assert result.pred_instances.bboxes.shape[1] == 4

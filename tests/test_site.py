@@ -28,6 +28,15 @@ def test_every_public_module_has_a_page(package):
         'api/p.md', {'a': ['api/p.a.md', {'c': 'api/p.a.c.md'}]}, {'b': 'api/p.b.md'}]
 
 
+def test_a_package_names_what_it_exports():
+    source = ("from a.b import C, d as e\nif TYPE_CHECKING:\n    from a import f\nfrom a import hidden\n"
+              "__version__ = '1'\n__all__ = ['C', 'e', 'f', '__version__']\n")
+    assert hooks.public_names(source) == {'C': 'a.b.C', 'e': 'a.b.d', 'f': 'a.f'}
+    assert hooks.exported('isalux_mm')['EnhanceInferencer'] == 'isalux_mm.apis.inferencer.EnhanceInferencer'
+    assert hooks.exported('isalux_mm.models.isalux') == {}
+    assert '- [`ISALux`][isalux_mm.models.isalux.ISALux]\n' in hooks.api_text('isalux_mm.models')
+
+
 @pytest.mark.parametrize(('page', 'source', 'text', 'expected'), [
     ('speed.md', 'docs', '[a](benchmark.md#peers)', '[a](benchmark.md#peers)'),
     ('speed.md', 'docs', '[a](../README.md#speed)', '[a](overview.md#speed)'),

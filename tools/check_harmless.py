@@ -27,7 +27,7 @@ from isalux_mm.evaluation.harmlessness import (
     is_well_lit,
     measure_chroma,
     measure_exposures,
-    measure_grey,
+    measure_gray,
     measure_well_lit,
 )
 from isalux_mm.inference.prepare import prepare_for_inference
@@ -42,11 +42,11 @@ def load_network(model: str, checkpoint: str | None, options: dict | None) -> Ne
     if Path(model).suffix == '.py':
         if checkpoint is None:
             raise ValueError(f'{model} needs a checkpoint')
-        config, weights = model, checkpoint
+        path, weights = Path(model), Path(checkpoint)
     else:
         found = find_model(model)
-        config, weights = found.config, checkpoint or found.weights
-    config = Config.fromfile(config)
+        path, weights = found.config, Path(checkpoint or found.weights)
+    config = Config.fromfile(path)
     config.merge_from_dict(options or {})
     built = MODELS.build(dict(config.model, _scope_='isalux_mm')).eval()
     built.load_state_dict(read_state_dict(weights))
@@ -104,7 +104,7 @@ def main() -> int:
     if args.photos:
         photographs = well_lit(args.photos, args.count)
         values |= measure_well_lit(network, photographs)
-    values |= measure_grey(network)
+    values |= measure_gray(network)
     if args.photos:
         values |= measure_exposures(network, photographs[:args.exposed])
     if args.low:

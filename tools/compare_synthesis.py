@@ -10,9 +10,11 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
+from rich.console import Console
 from rich.progress import track
 
 from isalux_mm.datasets.image_datasets import PairedImageDataset
@@ -109,16 +111,17 @@ def main() -> int:
     if not photos:
         print('no photograph in ' + ', '.join(map(str, args.photos)), file=sys.stderr)
         return 2
+    show = partial(track, console=Console(stderr=True))  # the table alone goes to the output
     real = {}
     for name, folder in (one.split('=', 1) for one in args.real):
         try:
-            real[name] = spans(list(track(real_pairs(Path(folder), args.count), description=name)))
+            real[name] = spans(list(show(real_pairs(Path(folder), args.count), description=name)))
         except (FileNotFoundError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
     ranges = replace(BASES[args.base], lit_share=0.0)
     made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed)
-    synthetic = spans(list(track(made, description='synthesis')))
+    synthetic = spans(list(show(made, description='synthesis')))
     print(markdown({**real, 'synthesis': synthetic}))
     for line in uncovered(synthetic, real):
         print(f'not spanned: {line}', file=sys.stderr)

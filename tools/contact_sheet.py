@@ -20,6 +20,7 @@ import torch
 from rich.progress import track
 
 from isalux_mm.apis import EnhanceInferencer
+from isalux_mm.apis.tone import Tone
 from isalux_mm.datasets.image_datasets import pair_key
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import is_well_lit
@@ -64,10 +65,10 @@ def main() -> int:
     args = parse_args()
     inferencer = EnhanceInferencer(args.model, args.checkpoint, device='cpu', show_progress=False)
     references = references_of(args.references)
-    columns = []
+    columns, tone = [], Tone(highlights='clip' if args.clip else 'soft')
     for caption, key, image in track(list(islice(inputs_of(args.inputs, args.well_lit), args.count)), 'pictures'):
         low = to_tensor(image)[None]
-        pictures = [to_array(low[0]), to_array(inferencer.forward(low, highlights='clip' if args.clip else 'soft')[0])]
+        pictures = [to_array(low[0]), to_array(tone.apply(inferencer.enhance(low), low)[0])]
         if key in references:
             pictures.append(to_array(to_tensor(read_image(references[key]))))
         columns.append((caption, pictures))

@@ -21,6 +21,7 @@ from isalux_mm.cli import main as isalux
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.images import read_image, write_image
+from isalux_mm.io.whole_file import write_text
 from isalux_mm.visualization.panels import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,9 +80,7 @@ def write_blocks(page: str, work: Path) -> None:
     blocks = re.findall(r'^```python\n(# (\S+\.py)\n.*?)^```', (ROOT / 'docs' / page).read_text(encoding='utf-8'),
                         re.MULTILINE | re.DOTALL)
     for text, name in blocks:
-        path = work / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        write_text(work / name, text)
 
 
 def call(work: Path, *arguments: str) -> None:

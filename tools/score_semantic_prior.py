@@ -26,8 +26,8 @@ from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.io.images import list_images, read_image
-from isalux_mm.models.deeplab import PACKAGED, PackagedSemanticPrior
-from isalux_mm.models.prior_adaptation import labels
+from isalux_mm.models.deeplab import LEAST_LUMA, PACKAGED, PackagedSemanticPrior
+from isalux_mm.models.prior_adaptation import labels, size_of
 
 HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
         'mean IoU: stock', 'multiplied', 'adapted', 'won back')
@@ -35,9 +35,9 @@ HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
 Pair = tuple[Tensor, Tensor]  # dark and bright, (1, 3, H, W), RGB in [0, 1]
 
 
-def load_prior(weights: Path, **options: float) -> PackagedSemanticPrior:
+def load_prior(weights: Path, short_side: int, *, least_luma: float = LEAST_LUMA) -> PackagedSemanticPrior:
     """A prior with the weights of a file; options as of `PackagedSemanticPrior`."""
-    prior = PackagedSemanticPrior(checkpoint=str(weights), **options)
+    prior = PackagedSemanticPrior(checkpoint=str(weights), short_side=short_side, least_luma=least_luma)
     prior.init_weights()
     return prior
 
@@ -45,7 +45,7 @@ def load_prior(weights: Path, **options: float) -> PackagedSemanticPrior:
 def real_pairs(folder: Path) -> Iterator[Pair]:
     """Pairs of equal names of `low` and `high`."""
     for low in list_images(folder / 'low'):
-        yield tuple(to_tensor(read_image(path))[None] for path in (low, folder / 'high' / low.name))
+        yield to_tensor(read_image(low))[None], to_tensor(read_image(folder / 'high' / low.name))[None]
 
 
 def darkened(folder: Path, gain: float, seed: int) -> Iterator[Pair]:
@@ -66,9 +66,9 @@ def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
     """Pixel agreement and mean IoU of each prior on the dark pictures with the teacher on the bright ones."""
     counts = [torch.zeros(teacher.out_channels, teacher.out_channels, dtype=torch.int64) for _ in priors]
     for dark, bright in pairs:
-        expected = labels(teacher(bright), bright.shape[-2:])
+        expected = labels(teacher(bright), size_of(bright))
         for count, prior in zip(counts, priors):
-            count += confusion(labels(prior(dark), dark.shape[-2:]), expected, teacher.out_channels)
+            count += confusion(labels(prior(dark), size_of(dark)), expected, teacher.out_channels)
     return [(pixel_agreement(count), mean_iou(count)) for count in counts]
 
 
@@ -98,8 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--short-side', type=int, default=257)
     options = parser.parse_args(arguments)
     side = options.short_side
-    stock = load_prior(options.stock, short_side=side, least_luma=0)
-    priors = (stock, load_prior(options.stock, short_side=side), load_prior(options.adapted, short_side=side))
+    stock = load_prior(options.stock, side, least_luma=0)
+    priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
     sets = {f'{folder}, low': real_pairs(folder) for folder in options.pairs}
     sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder)) for folder in options.pairs}
     sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed)

@@ -1,4 +1,4 @@
-# The packaged semantic prior, adapted to darkness: the stock network labels the bright picture, the student, started
+# Adapts the packaged semantic prior to darkness: the stock network labels the bright picture, the student, started
 # from it, learns to give the same probabilities for the dark one. Photographs are made dark on the fly, by plain gains
 # in linear light from 0.25 down to 0.004, or as real cameras do; LOL-v1's training pairs are real.
 # Expected (ours): see docs/semantic_prior.md. 800 iterations take a quarter of an hour of one CPU core.

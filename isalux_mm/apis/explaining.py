@@ -1,5 +1,6 @@
 """What a network saw and chose for one picture: priors, enrichment weights and routing, read off and drawn."""
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,12 +69,12 @@ def explain(network: nn.Module, image: Tensor) -> Explanation:
 
 def blocks_of(network: ISALux) -> dict[str, TransformerBlock]:
     """The transformer blocks in the order in which they run, named by place and scale."""
-    named = {}
+    named: dict[str, Any] = {}
     for scale, stage in enumerate(network.encoder):
-        named |= {f'encoder /{2**scale} {i}': block for i, block in enumerate(stage)}
+        named |= {f'encoder /{2**scale} {i}': block for i, block in enumerate(stage.children())}
     named |= {f'bottleneck {i}': block for i, block in enumerate(network.bottleneck)}
     for scale in reversed(range(len(network.decoder))):
-        named |= {f'decoder /{2**scale} {i}': block for i, block in enumerate(network.decoder[scale])}
+        named |= {f'decoder /{2**scale} {i}': block for i, block in enumerate(network.decoder[scale].children())}
     return named
 
 
@@ -85,7 +86,7 @@ def routings_of(blocks: Iterable[TransformerBlock], routings: Sequence[Routing])
     return [next(given) if isinstance(block.ffn, MoEFFN) else None for block in blocks]
 
 
-def enrichment_of(blocks: Sequence[TransformerBlock]) -> dict[str, list[float]]:
+def enrichment_of(blocks: Iterable[TransformerBlock]) -> dict[str, Sequence[float]]:
     """nu and omega by stream, one value per block; empty for another attention than ours."""
     attentions = [block.attention for block in blocks]
     if not all(isinstance(attention, HISAAttention) for attention in attentions):

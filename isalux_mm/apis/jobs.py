@@ -96,7 +96,7 @@ def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
     """
     is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not out.is_dir()
     targets = [out] if is_name else [out / source.name for source in sources]
-    inputs = {source.content.resolve() for source in sources if source.is_file}
+    inputs = {source.content.resolve() for source in sources if isinstance(source.content, Path)}
     for target in targets:
         if target.resolve() in inputs:
             raise ValueError(f'out must lead to other files than the inputs, got {target}')
@@ -105,10 +105,10 @@ def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
 
 def is_finished(job: Job) -> bool:
     """Whether the result is there and no older than its input."""
-    source, target = job.source, job.target
-    if target is None or not source.is_file or not source.content.is_file() or not target.is_file():
+    content, target = job.source.content, job.target
+    if target is None or not isinstance(content, Path) or not content.is_file() or not target.is_file():
         return False
-    return target.stat().st_mtime_ns >= source.content.stat().st_mtime_ns
+    return target.stat().st_mtime_ns >= content.stat().st_mtime_ns
 
 
 def load(job: Job, array_order: str = 'rgb') -> Loaded:

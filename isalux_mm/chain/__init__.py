@@ -2,8 +2,9 @@
 
 Needs neither mmdet nor mmseg. Importing registers all.
 """
-from isalux_mm.chain import pictures, preprocessor  # noqa: F401
+from isalux_mm.chain.losses import ChainLosses
 from isalux_mm.chain.neck import ISALuxNeck
+from isalux_mm.chain.preprocessor import ChainDataPreprocessor
 from isalux_mm.chain.task import EnhancedTask
 
-__all__ = ['EnhancedTask', 'ISALuxNeck']
+__all__ = ['ChainDataPreprocessor', 'ChainLosses', 'EnhancedTask', 'ISALuxNeck']

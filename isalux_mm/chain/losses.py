@@ -3,12 +3,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from isalux_mm.chain.preprocessor import WHITE, shapes_of
 from isalux_mm.models.enhancer import groups_of_size
 from isalux_mm.models.gates import Routing
+from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.registry import MODELS, SCOPE
 
 
@@ -40,9 +42,8 @@ class ChainLosses(nn.Module):
     def init_weights(self) -> None:
         """Fetches the weights of feature networks."""
         for loss in self.reference.values():
-            fetch = getattr(loss, 'init_weights', None)
-            if callable(fetch):
-                fetch()
+            if isinstance(loss, WeightedLoss | BaseModule):  # ours, or of another package
+                loss.init_weights()
 
     def forward(self, inputs: Tensor, enhanced: Tensor, samples: Sequence,
                 routings: Sequence[Routing] = ()) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from isalux_mm.models.base import routed
 from isalux_mm.models.enhancer import build_network, run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
-from isalux_mm.registry import MODELS
+from isalux_mm.registry import MODELS, SCOPE
 
 PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
 WINDOW = 9  # ours: side of the window of the local linear fit, pixels of the reduced image
@@ -42,7 +42,7 @@ class ISALuxNeck(BaseModule):
         frozen: no gradient, no graph, eval mode that survives `.train()`.
         work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if `work_short_side` is below 1, or no key of the checkpoint matches; in forward, if the network
@@ -61,7 +61,8 @@ class ISALuxNeck(BaseModule):
         super().__init__(init_cfg)
         if work_short_side is not None and work_short_side < 1:
             raise ValueError(f'work_short_side must be at least 1 or None, got {work_short_side}')
-        self.network = build_network(network)
+        # the default scope of a config that has a neck is the task's
+        self.network = build_network(network if isinstance(network, str) else {'_scope_': SCOPE, **network})
         if checkpoint is None and isinstance(network, str):
             checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen
@@ -84,7 +85,7 @@ class ISALuxNeck(BaseModule):
             load_weights(self.network, path, name=f'{type(self).__name__}.network', prefix=PREFIX)
 
     def init_weights(self) -> None:
-        """Initialises the network, unless a checkpoint has given its weights."""
+        """Initializes the network, unless a checkpoint has given its weights."""
         if self.checkpoint is None:
             super().init_weights()
         self._is_init = True

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import isalux_mm
 from isalux_mm.cli import compare, enhance, explain, export, models, serve, test, train, video
+from isalux_mm.cli.options import WrongUseError
 
 COMMANDS = (enhance, video, compare, explain, export, models, serve, train, test)
 WRONG_USE, INTERRUPTED = 2, 130
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'isalux {args.command}: interrupted; what was finished is kept', file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError) as error:
-        if args.debug:
+        if args.debug and not isinstance(error, WrongUseError):
             raise
         print(f'isalux {args.command}: {error}', file=sys.stderr)
         return WRONG_USE

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 SOME_FAILED = 1
 
 
+class WrongUseError(ValueError):
+    """What is wrong with a command line itself, as against with what it names: a traceback would say nothing more."""
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, tiles: bool = True) -> None:
     """--model, --weights, --device, --dtype, --quiet and, where pictures may be large, --tile."""
     group = parser.add_argument_group('model')

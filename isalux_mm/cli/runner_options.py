@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isalux_mm.cli.options import WrongUseError
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -34,13 +36,16 @@ def config_of(args: argparse.Namespace) -> 'Config':
     """The config of the options of `add_runner_options`.
 
     Raises:
-        FileNotFoundError: if there is no such config.
+        WrongUseError: if there is no such config.
     """
     from mmengine.config import Config
 
     from isalux_mm.model_zoo import find_config
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    path = find_config(args.config)
+    try:
+        path = find_config(args.config)
+    except FileNotFoundError as error:
+        raise WrongUseError(str(error)) from error
     cfg = Config.fromfile(path)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isalux_mm.cli.options import WrongUseError
 from isalux_mm.cli.runner_options import add_runner_options, config_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.runner import Runner
 
     from isalux_mm.io.whole_file import write_json
+    check_checkpoint(args.checkpoint)
     metrics = {}
     for gain in args.gains or [None]:
         runner = Runner.from_cfg(runner_config(args, gain))
@@ -41,6 +43,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, metrics if args.gains else metrics[None], indent=1)
     return 0
+
+
+def check_checkpoint(name: str) -> None:
+    """Looks for the file of a checkpoint before any model is built.
+
+    Raises:
+        WrongUseError: if there is none.
+    """
+    from isalux_mm.model_zoo import find_weights, list_models
+    if not find_weights(name).is_file():
+        raise WrongUseError(f'checkpoint must be an existing file or one of {", ".join(list_models())}, got {name}')
 
 
 def load_checkpoint(model: 'nn.Module', path: str | Path) -> None:

@@ -87,7 +87,8 @@ class KeepLuma(BaseTransform):
 
     def __init__(self, band: Sequence[float] = LUMA_BAND):
         check_band(band)
-        self.band = tuple(band)
+        lowest, highest = band
+        self.band = (lowest, highest)
 
     def transform(self, results: dict) -> dict:
         results['gt'] = keep_luma(results['gt'], self.band)

@@ -37,12 +37,12 @@ class EnhancedDetector(EnhancedTask, BaseDetector):
             ('rgb' if that turns RGB to BGR, else 'bgr', the order of mmcv's loader).
         pipeline_pad: value of the padding that the pipeline itself puts at right and bottom; `None` for none.
         keep_pictures: predictions carry `input_img` and `enhanced_img`, (3, h, w), uint8, RGB, at the detector's
-            input scale, for visualisation.
+            input scale, for visualization.
         backbone: not used. mmdet's `init_detector` looks for `model.backbone` in the config: write `backbone=dict()`
             or call it with `cfg_options={}`.
         data_preprocessor: the detector's, if its own config has none. mmengine's Runner passes on what stands at the
             top of a config, as in mmdet's YOLOv3.
-        init_cfg: mmengine's initialisation config; 'Pretrained' takes the checkpoints that `load_state_dict` takes.
+        init_cfg: mmengine's initialization config; 'Pretrained' takes the checkpoints that `load_state_dict` takes.
 
     Raises:
         TypeError: if the enhancer is no `ISALuxNeck`.

@@ -87,7 +87,7 @@ def measure_well_lit(network: Network, photographs: Iterable[Tensor]) -> dict[st
     return dict(psnr_median=middle(noise), psnr_worst=float(noise.min()), ssim_median=middle(likeness))
 
 
-def measure_grey(network: Network) -> dict[str, float]:
+def measure_gray(network: Network) -> dict[str, float]:
     """What becomes of grey, black and white, and of a lamp in the dark."""
     cards = run(network, constants())
     return dict(

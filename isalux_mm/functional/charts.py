@@ -28,16 +28,16 @@ def draw_chart(height: int, width: int, rng: np.random.Generator) -> tuple[np.nd
     if kind == 'field':
         draw, level = rng.uniform(), rng.uniform()
         level = 0.0 if draw < BLACK_SHARE else 1.0 if draw < BLACK_SHARE + WHITE_SHARE else level
-        grey = np.full((height, width), level, np.float32)
+        gray = np.full((height, width), level, np.float32)
     elif kind == 'ramp':
-        grey = _ramp(height, width, rng)
+        gray = _ramp(height, width, rng)
     elif kind == 'steps':
         rows, columns = rng.integers(STEPS[0], STEPS[1] + 1, 2)
         patches = rng.uniform(size=(rows, columns)).astype(np.float32)
-        grey = patches[np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width]
+        gray = patches[np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width]
     else:
-        grey = np.full((height, width), rng.uniform(0, NIGHT), np.float32)
-    chart = np.repeat(grey[..., None], 3, axis=2)
+        gray = np.full((height, width), rng.uniform(0, NIGHT), np.float32)
+    chart = np.repeat(gray[..., None], 3, axis=2)
     return add_lamps(chart, rng) if kind == 'lamps' else chart, kind
 
 
@@ -53,10 +53,10 @@ def add_lamps(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for _ in range(rng.integers(LAMPS[0], LAMPS[1] + 1)):
         y, x = rng.uniform(0, height), rng.uniform(0, width)
         radius, glow = max(rng.uniform(*RADIUS) * min(height, width), 1.0), rng.uniform(*GLOW)
-        colour = 1 - rng.uniform() * (1 - np.float32(WARMEST))
+        color = 1 - rng.uniform() * (1 - np.array(WARMEST, np.float32))
         beyond = np.sqrt((rows - np.float32(y))**2 + (columns - np.float32(x))**2) - np.float32(radius)
         halo = np.float32(GLOW_LEVEL) * np.exp(-np.maximum(beyond, 0) / np.float32(glow))
-        image = np.maximum(image, halo[..., None] * colour)
+        image = np.maximum(image, halo[..., None] * color)
         image = np.where((beyond <= 0)[..., None], np.float32(1), image)
     return image
 

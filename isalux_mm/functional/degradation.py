@@ -25,7 +25,7 @@ from isalux_mm.functional.development import (
 from isalux_mm.functional.sensor_noise import unit_noise
 
 EPS = 1e-6
-EXPONENT_LIMIT = (0.4, 2.5)  # of the exposure normalisation
+EXPONENT_LIMIT = (0.4, 2.5)  # of the exposure normalization
 BINS = 64  # of the histogram on which means are solved for
 PROBE_PIXELS = 20000  # about as many pixels fill that histogram
 HIGHLIGHT_KNEE = 0.9  # linear light from which the highlights regain brightness; ours
@@ -34,7 +34,7 @@ HIGHLIGHT_KNEE = 0.9  # linear light from which the highlights regain brightness
 def normalize_exposure(image: np.ndarray, target_luma: float) -> np.ndarray:
     """Brings the mean luma to a target by a power law, which clips no highlight.
 
-    A target normalised in exposure is learnable, an arbitrary one is not. The exponent stays in [0.4, 2.5]; a picture
+    A target normalized in exposure is learnable, an arbitrary one is not. The exponent stays in [0.4, 2.5]; a picture
     that is nearly black or white comes near the target only.
 
     Args:
@@ -74,7 +74,7 @@ def seen_by_camera(linear: np.ndarray, degradation: Degradation) -> np.ndarray:
         linear = np.maximum(linear @ np.asarray(degradation.matrix, np.float32).T, 0)
     exposed = expose(linear, degradation.stops, degradation.gains)
     if any(degradation.black):
-        exposed -= np.float32(2.0**degradation.stops) * np.float32(degradation.black)
+        exposed -= np.float32(2.0**degradation.stops) * np.array(degradation.black, np.float32)
     return exposed
 
 
@@ -107,7 +107,7 @@ def degrade(reference: np.ndarray, degradation: Degradation, rng: np.random.Gene
         rng: source of the noise.
 
     Returns:
-        (H, W, 3), float32, RGB in [0, 1], quantised to `degradation.bits`.
+        (H, W, 3), float32, RGB in [0, 1], quantized to `degradation.bits`.
     """
     return degrade_with_light(reference, degradation, rng)[0]
 

@@ -5,6 +5,7 @@ reference. Measured on pairs of LOL the slope is 1.3 to 2.7 (median 1.9 on LOL-v
 of 0.06 to 0.27. A draw names the slope and the mean ratio that the pair shall have; the camera's curve and exposure are
 solved for them.
 """
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -35,11 +36,14 @@ TOE_LIMIT = (0.4, 4.0)
 TARGET_LIMIT = (0.05, 0.95)
 ANCHORS = (0.1, 0.9)  # quantiles of the reference's luma between which the slope is taken
 ANCHOR_FLOOR, ANCHOR_CEILING = 0.03, 0.85  # grey values outside which no anchor lies: noise below, the shoulder above
-CHECKED_PIXELS = 1000  # and about as many are developed in full to set the exposure of a camera with a matrix
+CHECKED_PIXELS = 1000  # about as many are developed in full to set the exposure of a camera with a matrix
 BLACK_JITTER = 0.2  # standard deviation of a channel's black level around the picture's, as a share of it; ours
 CALM_NOISE = 0.25  # what the noise of a well-lit picture fades to; ours
 MOST_NOISE = 0.5  # deviation of the noise as a share of the low image's mean luma; ours
-GAIN_LIMIT = (0.01, 30.0)  # of a cast; ours
+GAIN_LIMIT = (0.1, 10.0)  # of a cast in one round; ours
+CAST_ROUNDS = 3
+DARKEST = 24.0  # stops under, for a flat curve is dark at no fewer; ours
+STEPS, ROUGH_STEPS = 12, 7  # of a bisection: to 1 / 300 stop; to a tenth where the exposure is set once more; ours
 
 
 def synthesize_pair(image: np.ndarray,
@@ -84,7 +88,7 @@ def sample_degradation(reference: np.ndarray,
     draw = Degradation(
         stops=float(rng.uniform(*ranges.stops)),
         reference_toe=float(rng.uniform(*ranges.reference_toe)),
-        gains=tuple(float(g) for g in np.clip(rng.normal(1, ranges.gain_jitter, 3), 0.5, 2)),
+        gains=_three(np.clip(rng.normal(1, ranges.gain_jitter, 3), 0.5, 2)),
         shot=left**2 * shot,
         read=left * float(np.sqrt(read_variance)),
         noise_sigma=_with_share(rng, ranges.correlated_share, ranges.noise_sigma),
@@ -100,16 +104,23 @@ def sample_degradation(reference: np.ndarray,
         mean_ratio = max(mean_ratio, min(1.0, least_luma / max(mean_luma(reference), EPS)))
     calm = _calmness(mean_ratio, ranges.calm_ratio)
     levels = _log_uniform(camera, ranges.noise_levels) if ranges.noise_levels else None
-    draw, casts = _draw_camera(reference, draw, ranges, camera, calm)
-    if calm == 1:
-        draw = solve_development(reference, replace(draw, toe=draw.reference_toe, own_target=True), None, mean_ratio)
-        return draw if levels is None else _with_noise(reference, draw, levels * CALM_NOISE)
-    draw = solve_development(reference, draw, slope and slope + calm * (1 - slope), mean_ratio)
-    if casts != (1.0, 1.0):
-        draw = _with_casts(reference, draw, casts)
-    plain = casts == (1.0, 1.0) and draw.matrix is None and not (draw.luma_share or draw.highlights)
-    draw = draw if plain or mean_ratio is None else _exposed_to(reference, draw, mean_ratio)
+    tinted, tinted_slope = camera.uniform() < ranges.tinted_share, float(camera.uniform(*ranges.tinted_slope))
+    slope = tinted_slope if tinted and slope is not None else slope
+    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm)
+    draw = _developed(reference, draw, casts, slope and slope + calm * (1 - slope), mean_ratio)
     return draw if levels is None else _with_noise(reference, draw, levels * (1 - (1 - CALM_NOISE) * calm))
+
+
+def _developed(reference: np.ndarray, draw: Degradation, casts: tuple[float, float], slope: float | None,
+               mean_ratio: float | None) -> Degradation:
+    """Toe, gains and exposure of a draw."""
+    if draw.own_target:
+        return solve_development(reference, draw, None, mean_ratio)
+    if casts == (1.0, 1.0) and draw.matrix is None and not (draw.luma_share or draw.highlights or any(draw.black)):
+        return solve_development(reference, draw, slope, mean_ratio)
+    draw = solve_development(reference, draw, slope, mean_ratio, steps=STEPS if mean_ratio is None else ROUGH_STEPS)
+    draw = _with_casts(reference, draw, casts) if casts != (1.0, 1.0) else draw
+    return draw if mean_ratio is None else _exposed_to(reference, draw, mean_ratio)
 
 
 def _mixed_ratio(mean_ratio: float, ranges: DegradationRanges, rng: np.random.Generator) -> float:
@@ -129,79 +140,96 @@ def _calmness(mean_ratio: float | None, calm_ratio: Range | None) -> float:
     return float(np.clip(np.log(mean_ratio / calm_ratio[0]) / np.log(calm_ratio[1] / calm_ratio[0]), 0, 1))
 
 
-def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator,
-                 calm: float) -> tuple[Degradation, tuple[float, float]]:
-    """Colours, black level, highlights and kind of noise of a camera, faded by `calm`; and its casts of red and blue.
+def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator, *,
+                 tinted: bool, calm: float) -> tuple[Degradation, tuple[float, float]]:
+    """Colours, black level, highlights and kind of noise of a camera, faded by `calm`, and its casts of red and blue.
 
     The number of draws is always the same.
     """
     left = 1 - calm
-    luma_share = rng.uniform(*ranges.luma_share)
-    wide = rng.uniform() < ranges.wide_cast_share
-    casts = [(_log_uniform(rng, narrow), _log_uniform(rng, far))[wide]
-             for narrow, far in ((ranges.red_cast, ranges.wide_red_cast), (ranges.blue_cast, ranges.wide_blue_cast))]
+    cast_ranges, black_range = (ranges.red_cast, ranges.blue_cast), ranges.black
+    if tinted:
+        cast_ranges, black_range = (ranges.tinted_red_cast, ranges.tinted_blue_cast), ranges.tinted_black
+    luma_share, casts = rng.uniform(*ranges.luma_share), [_log_uniform(rng, values) for values in cast_ranges]
     has_camera, seen, assumed = rng.uniform() < ranges.camera_share, *rng.exponential(size=(2, NUM_CAMERAS))
     saturation = _log_uniform(rng, ranges.saturation)**left
-    black = rng.uniform(*ranges.black) * (1 + BLACK_JITTER * rng.standard_normal(3)) * left
+    black = rng.uniform(*black_range) * (1 + BLACK_JITTER * rng.standard_normal(3)) * left
     mosaic, chroma = rng.uniform() < ranges.mosaic_share, _log_uniform(rng, ranges.chroma_noise)
     highlights = _with_share(rng, ranges.highlight_share, ranges.highlights)
     matrix = None
     if has_camera or saturation != 1:
-        matrix = camera_matrix(seen, assumed) if has_camera else np.eye(3)
-        matrix = saturation_matrix(saturation) @ (left * matrix + calm * np.eye(3))
-        matrix = tuple(tuple(float(v) for v in row) for row in matrix)
-    level = 0.0
-    if black.any():
-        level = _mean_light(reference, draw)
+        colors = camera_matrix(seen, assumed) if has_camera else np.eye(3)
+        colors = saturation_matrix(saturation) @ (left * colors + calm * np.eye(3))
+        red, green, blue = (_three(row) for row in colors)
+        matrix = (red, green, blue)
+    level = _mean_light(reference, draw) if black.any() else 0.0
     noise_left = 1 - (1 - CALM_NOISE) * calm
     return replace(
         draw,
-        gains=tuple(g**left for g in draw.gains),
+        toe=draw.reference_toe if calm == 1 else draw.toe,
+        own_target=calm == 1,
+        gains=_three(g**left for g in draw.gains),
         shot=draw.shot * noise_left**2,
         read=draw.read * noise_left,
         blur_sigma=draw.blur_sigma * left,
         luma_share=luma_share * left,
         matrix=None if calm == 1 else matrix,
-        black=tuple(float(level * b * g) for b, g in zip(black, draw.gains)),
+        black=_three(level * b * g for b, g in zip(black, draw.gains)),
         highlights=highlights,
         mosaic=mosaic,
         noise_sigma=0.0 if mosaic else draw.noise_sigma,
-        chroma_noise=chroma), tuple(cast**left for cast in casts)
+        chroma_noise=chroma), (casts[0]**left, casts[1]**left)
 
 
 def _with_casts(reference: np.ndarray, draw: Degradation, casts: tuple[float, float]) -> Degradation:
-    """Gains and black level under which red and blue come out over green as `casts` says.
+    """Gains and black level under which red and blue come out over green as `casts` says, by some of the pixels.
 
     Near the low image's mean the development is a power law; its exponent turns a ratio of developed values into one of
-    linear light.
+    linear light. A few rounds take in matrix, black level and clipping.
     """
-    level = _mean_light(reference, draw) * 2.0**draw.stops
+    thin = thinned(reference, CHECKED_PIXELS).reshape(-1, 3)
+    light, target = unprocess(thin, draw.reference_toe), _over_green(thin)
+    level = mean_luma(light) * 2.0**draw.stops
     power = draw.luma_share * _exponent(level, 1.0) + (1 - draw.luma_share) * _exponent(level, draw.toe)
-    factors = [float(np.clip(cast**(1 / max(power, 0.1)), *GAIN_LIMIT)) for cast in (casts[0], 1.0, casts[1])]
-    return replace(
-        draw,
-        gains=tuple(g * f for g, f in zip(draw.gains, factors)),
-        black=tuple(b * f for b, f in zip(draw.black, factors)))
+    for _ in range(CAST_ROUNDS):
+        found = _over_green(develop(seen_by_camera(light, draw), draw.toe, draw.luma_share)) / target
+        factors = np.clip((np.array([casts[0], 1.0, casts[1]]) / found)**(1 / max(power, 0.1)), *GAIN_LIMIT)
+        draw = replace(
+            draw,
+            gains=_three(g * f for g, f in zip(draw.gains, factors)),
+            black=_three(b * f for b, f in zip(draw.black, factors)))
+    return draw
+
+
+def _over_green(pixels: np.ndarray) -> np.ndarray:
+    """Means of the channels of (N, 3) over that of green."""
+    means = np.maximum(pixels.mean(0), EPS)
+    return means / means[1]
 
 
 def _with_noise(reference: np.ndarray, draw: Degradation, levels: float) -> Degradation:
     """Shot and read noise scaled to a deviation in 8-bit levels where the low image has its mean luma."""
-    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS)
-    luma = float(process(np.float32(light), draw.toe))
+    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS**2)
+    luma = float(process(np.array(light, np.float32), draw.toe))
     deviation = np.sqrt(draw.shot * light + draw.read**2) / light * _exponent(light, draw.toe) * luma
     factor = min(levels / 255, MOST_NOISE * luma) / max(deviation, EPS**2)
     return replace(draw, shot=draw.shot * factor**2, read=draw.read * factor)
 
 
+def _three(values: Iterable[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
 def _mean_light(reference: np.ndarray, draw: Degradation) -> float:
-    """Mean luma of the reference in linear light."""
-    values, weights = luma_histogram(reference)
-    return float((unprocess(values, draw.reference_toe) * weights).sum())
+    """Mean luma of the reference in linear light, over some of its pixels."""
+    return mean_luma(unprocess(thinned(reference, CHECKED_PIXELS), draw.reference_toe))
 
 
 def _exponent(light: float, toe: float) -> float:
     """The power law that the development is near a value of linear light."""
-    return float(np.diff(np.log(np.maximum(process(np.float32([light, 1.1 * light]), toe), EPS**2)))[0] / np.log(1.1))
+    near = process(np.array([light, 1.1 * light], np.float32), toe)
+    return float(np.diff(np.log(np.maximum(near, EPS**2)))[0] / np.log(1.1))
 
 
 def _exposed_to(reference: np.ndarray, draw: Degradation, mean_ratio: float) -> Degradation:
@@ -210,15 +238,17 @@ def _exposed_to(reference: np.ndarray, draw: Degradation, mean_ratio: float) -> 
     goal = mean_ratio * float((thin @ LUMA).mean())
     scene = seen_by_camera(unprocess(thin, draw.reference_toe), replace(draw, stops=0.0))
     darkness = bisect(lambda d: mean_luma(develop(scene * np.float32(2.0**-d), draw.toe, draw.luma_share)) > goal,
-                       -STOPS_LIMIT[1], -STOPS_LIMIT[0])
+                      -STOPS_LIMIT[1], DARKEST, STEPS)
     return replace(draw, stops=-darkness)
 
 
 def solve_development(reference: np.ndarray,
                       degradation: Degradation,
                       slope: float | None = None,
-                      mean_ratio: float | None = None) -> Degradation:
-    """Exposure and toe at which the noise-free low image has a slope and a mean ratio.
+                      mean_ratio: float | None = None,
+                      *,
+                      steps: int = STEPS) -> Degradation:
+    """Exposure and toe at which the noise-free low image has a slope and a mean ratio, but for matrix and black level.
 
     Args:
         reference: (H, W, 3), RGB in [0, 1].
@@ -226,31 +256,31 @@ def solve_development(reference: np.ndarray,
         slope: log-log slope between low and reference, taken on the grey axis between the 10th and the 90th percentile
             of the reference's luma; `None` keeps the toe. The toe stays in [0.4, 4].
         mean_ratio: mean luma of low over reference; `None` keeps the stops. They stay in [-12, 2].
+        steps: of each bisection.
     """
     values, weights = luma_histogram(reference)
     low, high = _anchors(reference)
     goal = None if mean_ratio is None else mean_ratio * float((values * weights).sum())
-    gains, black = (np.asarray(x, np.float32) for x in (degradation.gains, degradation.black))
-    scene = unprocess(values, degradation.reference_toe) * gains - black
+    scene = unprocess(values, degradation.reference_toe) * np.asarray(degradation.gains, np.float32)
 
     def exposed(toe: float) -> Degradation:
         if goal is None:
             return replace(degradation, toe=toe)
         darkness = bisect(lambda d: float((process(scene * 2.0**-d, toe) * weights).sum()) > goal,
-                           -STOPS_LIMIT[1], -STOPS_LIMIT[0])
+                          -STOPS_LIMIT[1], -STOPS_LIMIT[0], steps)
         return replace(degradation, toe=toe, stops=-darkness)
 
     if slope is None:
         return exposed(degradation.toe)
-    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, *np.log(TOE_LIMIT))
+    least, most = (float(np.log(toe)) for toe in TOE_LIMIT)
+    toe = bisect(lambda log_toe: log_slope(exposed(float(np.exp(log_toe))), low, high) < slope, least, most, steps)
     return exposed(float(np.exp(toe)))
 
 
 def log_slope(degradation: Degradation, low: float, high: float) -> float:
-    """Slope of log low over log reference between two grey values of the reference, without noise and gains."""
-    grey = np.array([low, high], np.float32)
-    scene = unprocess(grey, degradation.reference_toe) - np.float32(np.mean(degradation.black))
-    developed = process(scene * 2.0**degradation.stops, degradation.toe)
+    """Slope of log low over log reference between two grey values of the reference; no noise, gains or black level."""
+    gray = np.array([low, high], np.float32)
+    developed = process(unprocess(gray, degradation.reference_toe) * 2.0**degradation.stops, degradation.toe)
     return float(np.diff(np.log(np.maximum(developed, 1e-12)))[0] / np.log(high / low))
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 Range = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 POSITIVE = ('mean_ratio', 'slope', 'reference_toe', 'shot', 'noise_left', 'noise_sigma', 'blur_sigma', 'red_cast',
-            'blue_cast', 'wide_red_cast', 'wide_blue_cast', 'saturation', 'chroma_noise', 'extreme_ratio', 'lit_ratio',
-            'calm_ratio', 'noise_levels')
+            'blue_cast', 'tinted_red_cast', 'tinted_blue_cast', 'tinted_slope', 'saturation', 'chroma_noise',
+            'extreme_ratio', 'lit_ratio', 'calm_ratio', 'noise_levels')
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Degradation:
         noise_sigma: standard deviation of the Gaussian that correlates neighbouring noise, pixels; 0 is white.
         blur_sigma: standard deviation of the blur before the noise, pixels; 0 is none.
         jpeg_quality: 1 to 100, or 0 for no JPEG.
-        bits: bits per channel of the quantisation.
+        bits: bits per channel of the quantization.
         poisson: shot noise drawn from a Poisson law instead of a Gaussian of the same variance.
         luma_share: how much of the tone curve works on the luma instead of each channel (see `develop`).
         matrix: (3, 3), applied to linear light, rows sum to 1; `None` is the identity.
@@ -78,12 +78,13 @@ class DegradationRanges:
         noise_sigma: drawn with `correlated_share`, pixels. Ours: demosaicing spreads noise over neighbours.
         blur_sigma: drawn with `blurred_share`, pixels. Ours.
         jpeg_quality: drawn with `jpeg_share`. Ours.
-        bits: quantisation, 1 to 12.
+        bits: quantization, 1 to 12.
         poisson: see `Degradation`.
         luma_share: see `Degradation`.
         red_cast, blue_cast: mean of red (blue) over green, low against reference, as developed; drawn log-evenly, the
-            gains are solved for them.
-        wide_cast_share: probability that the two come from `wide_red_cast` and `wide_blue_cast` instead.
+            gains are set so that about these come out.
+        tinted_share: probability of a camera with a strong tint and a raised black level, whose casts, black level and
+            slope come from the ranges `tinted_red_cast`, `tinted_blue_cast`, `tinted_black` and `tinted_slope`.
         camera_share: probability of a matrix between two cameras, each a random blend of the four of
             `XYZ_TO_CAMERAS`.
         saturation: factor of the colours' distance from the luma, linear light, drawn log-evenly.
@@ -120,9 +121,11 @@ class DegradationRanges:
     luma_share: Range = (0.0, 0.0)
     red_cast: Range = (1.0, 1.0)
     blue_cast: Range = (1.0, 1.0)
-    wide_cast_share: float = 0.0
-    wide_red_cast: Range = (1.0, 1.0)
-    wide_blue_cast: Range = (1.0, 1.0)
+    tinted_share: float = 0.0
+    tinted_red_cast: Range = (1.0, 1.0)
+    tinted_blue_cast: Range = (1.0, 1.0)
+    tinted_black: Range = (0.0, 0.0)
+    tinted_slope: Range = (1.0, 1.0)
     camera_share: float = 0.0
     saturation: Range = (1.0, 1.0)
     black: Range = (0.0, 0.0)
@@ -137,7 +140,7 @@ class DegradationRanges:
     lit_ratio: Range = (0.7, 1.2)
     calm_ratio: Range | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             several = isinstance(value, (tuple, list))
@@ -151,8 +154,10 @@ class DegradationRanges:
                 raise ValueError(f'{name} must be positive, got {value}')
         if not 1 <= self.bits <= 12:
             raise ValueError(f'bits must be in [1, 12], got {self.bits}')
-        if not -1 < self.black[0] <= self.black[1] < 1:
-            raise ValueError(f'black must be in (-1, 1), got {self.black}')
+        for name in ('black', 'tinted_black'):
+            low, high = getattr(self, name)
+            if not -1 <= low <= high <= 1:
+                raise ValueError(f'{name} must be in [-1, 1], got {(low, high)}')
         if self.extreme_share + self.lit_share > 1:
             raise ValueError(f'extreme_share and lit_share must be at most 1 together, got {self.extreme_share} and '
                              f'{self.lit_share}')
@@ -162,23 +167,25 @@ PLAIN = DegradationRanges()
 # ours: spans the cameras of LOL-v1 and of a set with a strong red cast; docs/synthesis.md has the table
 CAMERAS = DegradationRanges(
     mean_ratio=(0.03, 0.35),
-    slope=(0.3, 3.2),
+    slope=(1.0, 3.2),
     gain_jitter=0.0,
     shot=(5e-4, 1.2e-2),
-    noise_levels=(0.8, 3.2),
+    noise_levels=(0.9, 3.3),
     luma_share=(0.0, 1.0),
-    red_cast=(0.72, 1.35),
-    blue_cast=(0.65, 1.2),
-    wide_cast_share=0.3,
-    wide_red_cast=(1.2, 6.0),
-    wide_blue_cast=(0.5, 7.0),
+    red_cast=(0.7, 1.3),
+    blue_cast=(0.5, 1.12),
+    black=(-0.08, 0.08),
+    tinted_share=0.3,
+    tinted_red_cast=(1.2, 6.0),
+    tinted_blue_cast=(0.5, 5.0),
+    tinted_black=(-0.4, 0.0),
+    tinted_slope=(0.1, 0.85),
     camera_share=0.5,
-    saturation=(0.8, 4.0),
-    black=(-0.25, 0.08),
-    correlated_share=0.3,
-    noise_sigma=(0.4, 1.2),
-    mosaic_share=0.25,
-    chroma_noise=(0.4, 1.9),
+    saturation=(0.8, 4.6),
+    correlated_share=0.26,
+    noise_sigma=(0.5, 1.5),
+    mosaic_share=0.2,
+    chroma_noise=(0.4, 2.0),
     blurred_share=0.3,
     highlight_share=0.15,
     highlights=(1.0, 4.0),

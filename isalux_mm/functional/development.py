@@ -97,7 +97,7 @@ def camera_matrix(seen: Sequence[float], assumed: Sequence[float]) -> np.ndarray
     """Colours that come out when one camera's raw picture is developed with another camera's matrix.
 
     Args:
-        seen: weights of the four cameras of `XYZ_TO_CAMERAS` in the camera that took the picture; normalised.
+        seen: weights of the four cameras of `XYZ_TO_CAMERAS` in the camera that took the picture; normalized.
         assumed: the same for the camera whose matrix develops it.
 
     Returns:

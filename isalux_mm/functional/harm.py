@@ -52,10 +52,10 @@ def ramps(side: int = CARD_SIDE, tops: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1)
 
 def lamp(side: int = LAMP_SIDE, radius: float = LAMP_RADIUS) -> Tensor:
     """A white disc in the middle of a black picture, (1, 3, side, side)."""
-    return (distance_from_centre(side) <= radius).float().expand(1, 3, -1, -1).contiguous()
+    return (distance_from_center(side) <= radius).float().expand(1, 3, -1, -1).contiguous()
 
 
-def distance_from_centre(side: int) -> Tensor:
+def distance_from_center(side: int) -> Tensor:
     """Pixels from the centre of a square picture, (side, side)."""
     place = torch.arange(side) - (side - 1) / 2
     return torch.hypot(place[:, None], place[None])
@@ -67,7 +67,7 @@ def glow(image: Tensor, *, radius: float = LAMP_RADIUS, beyond: float = 16) -> T
     image: (B, 3, side, side), RGB, what was made of the lamp.
     """
     check_image(image, 'B 3 H W')
-    far = distance_from_centre(image.shape[-1]) > radius + beyond
+    far = distance_from_center(image.shape[-1]) > radius + beyond
     return image[..., far].amax(dim=(1, 2))
 
 

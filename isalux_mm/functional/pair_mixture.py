@@ -8,6 +8,7 @@ uses the whole scale, a picture under-exposed in daylight ends below it.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ NEUTRAL = dict(
     gain_jitter=0.0,
     red_cast=(1.0, 1.0),
     blue_cast=(1.0, 1.0),
-    wide_cast_share=0.0,
+    tinted_share=0.0,
     camera_share=0.0,
     saturation=(1.0, 1.0),
     black=(0.0, 0.0))
@@ -49,9 +50,9 @@ class PairMixture:
     chart_share: float = 0.05
     lamp_share: float = 0.08
     pale_share: float = 0.3
-    pale: Range = (0.15, 0.8)
+    pale: Range = (0.05, 0.8)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('chart_share', 'lamp_share', 'pale_share'):
             check_range(getattr(self, name), 0, 1, name)
         if len(self.pale) != 2 or not 0 <= self.pale[0] <= self.pale[1] <= 1:
@@ -71,9 +72,12 @@ def mixed_pair(image: np.ndarray, ranges: DegradationRanges, mixture: PairMixtur
     scene = rng.spawn(1)[0]
     kind = scene.uniform()
     if kind < mixture.chart_share:
-        chart, name = draw_chart(*image.shape[:2], scene)
-        highlights = dict(highlight_share=1.0, highlights=LAMP_STOPS) if name == 'lamps' else dict(highlight_share=0.0)
-        return synthesize_pair(chart, replace(ranges, **NEUTRAL, **highlights), None, rng, least_luma=LEAST_CHART)
+        height, width = image.shape[:2]
+        chart, name = draw_chart(height, width, scene)
+        changes: dict[str, Any] = dict(NEUTRAL, highlight_share=0.0)
+        if name == 'lamps':
+            changes |= dict(highlight_share=1.0, highlights=LAMP_STOPS)
+        return synthesize_pair(chart, replace(ranges, **changes), None, rng, least_luma=LEAST_CHART)
     if scene.uniform() < mixture.pale_share:
         luma = (image @ LUMA)[..., None]
         image = luma + np.float32(scene.uniform(*mixture.pale)) * (image - luma)

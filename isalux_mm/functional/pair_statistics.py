@@ -13,7 +13,7 @@ from isalux_mm.functional.development import LUMA, mean_luma
 BOX = 9  # pixels, side of the averages
 ANCHORS, CEILING = (0.1, 0.9), 0.85  # quantiles of the reference's luma between which the slope is taken, and its top
 LEAST_LUMA = 0.5 / 255  # below which a logarithm is not taken
-COLOURED = 0.1  # brightest channel of the reference from which a pixel has a saturation
+COLORED = 0.1  # brightest channel of the reference from which a pixel has a saturation
 EPS = 1e-4
 IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # Immerkaer, 1996
 SMOOTH = 3.0  # pixels: what noise is a deviation from
@@ -64,8 +64,8 @@ def pair_statistics(low: np.ndarray, reference: np.ndarray) -> PairStatistics:
     smooth_low, smooth_reference = cv2.blur(low, (BOX, BOX)), cv2.blur(reference, (BOX, BOX))
     means = [np.maximum(image.mean((0, 1)), EPS) for image in (low, reference)]
     red_cast, blue_cast = ((means[0][c] / means[0][1]) / (means[1][c] / means[1][1]) for c in (0, 2))
-    coloured = smooth_reference.max(-1) > COLOURED
-    saturations = [saturation(image[coloured]) if coloured.any() else EPS for image in (smooth_low, smooth_reference)]
+    colored = smooth_reference.max(-1) > COLORED
+    saturations = [saturation(image[colored]) if colored.any() else EPS for image in (smooth_low, smooth_reference)]
     correlation, chroma = noise_character(low, reference)
     return PairStatistics(
         reference_luma=mean_luma(reference),
@@ -141,7 +141,8 @@ def noise_character(low: np.ndarray, reference: np.ndarray) -> tuple[float, floa
 
 def span(values: np.ndarray) -> tuple[float, float, float]:
     """Median, 10th and 90th percentile."""
-    return tuple(float(v) for v in np.quantile(values, (0.5, 0.1, 0.9)))
+    median, low, high = (float(v) for v in np.quantile(values, (0.5, 0.1, 0.9)))
+    return median, low, high
 
 
 def spans(found: list[PairStatistics]) -> dict[str, tuple[float, float, float]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
-SAFEGUARDS = ('fade', 'grey', 'black')
+SAFEGUARDS = ('fade', 'gray', 'black')
 # ours, all of these
 FADE = (0.12, 0.4)  # `light` up to which the change is whole, and from which there is none
 SCALE_POWER = 32
@@ -23,7 +23,7 @@ LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
 REACH = 11  # pixels to each side that a place looks at; 15.6 along the diagonal
 LIT = 0.002  # half a level of 8 bits: a pixel of this value counts half as lit
 LIT_POWER = 4  # with half of the window lit, 94% of the change is left
-COLOURED = 0.01  # saturation at which half of the colour's change remains; dark photographs have .2 and more
+COLORED = 0.01  # saturation at which half of the colour's change remains; dark photographs have .2 and more
 EPS = 1e-6
 
 
@@ -32,10 +32,10 @@ class Guard(NamedTuple):
 
     Attributes:
         change: factor of the whole change, (B, 1, H, W) or (B, 1, 1, 1), in [0, 1]; `None` for one.
-        colour: factor of the residual's colour, (B, 1, H, W), in [0, 1]; `None` for one.
+        color: factor of the residual's colour, (B, 1, H, W), in [0, 1]; `None` for one.
     """
     change: Tensor | None = None
-    colour: Tensor | None = None
+    color: Tensor | None = None
 
     def rows(self, first: int, last: int) -> 'Guard':
         """The same for rows [first, last) of the image."""
@@ -105,17 +105,18 @@ def lit_share(brightest: Tensor) -> Tensor:
     return 1 - (1 - lit).clamp(0, 1)**LIT_POWER
 
 
-def coloured_share(brightest: Tensor, darkest: Tensor) -> Tensor:
+def colored_share(brightest: Tensor, darkest: Tensor) -> Tensor:
     """How coloured a place is: 0 where the whole window is grey, near 1 from the saturation of a dull picture on.
 
     Args:
-        brightest, darkest: channel of each pixel, (B, 1, H, W), in [0, 1].
+        brightest: brightest channel of each pixel, (B, 1, H, W), in [0, 1].
+        darkest: darkest channel, likewise.
 
     Returns:
         Same shape, in [0, 1).
     """
     chroma, level = window_mean(torch.cat([brightest - darkest, brightest], dim=1)).split(1, dim=1)
-    return chroma / (chroma + COLOURED * level + EPS)
+    return chroma / (chroma + COLORED * level + EPS)
 
 
 def guard(image: Tensor, safeguards: Collection[str], confidence: Tensor | None) -> Guard:
@@ -128,13 +129,13 @@ def guard(image: Tensor, safeguards: Collection[str], confidence: Tensor | None)
     """
     seen = image.to(torch.promote_types(image.dtype, torch.float32))
     brightest, darkest = seen.amax(dim=1, keepdim=True), seen.amin(dim=1, keepdim=True)
-    change, colour = confidence, None
+    change, color = confidence, None
     if 'black' in safeguards:
         lit = lit_share(brightest).to(image.dtype)
         change = lit if confidence is None else confidence.to(image.dtype) * lit
-    if 'grey' in safeguards:
-        colour = coloured_share(brightest, darkest).to(image.dtype)
-    return Guard(change, colour)
+    if 'gray' in safeguards:
+        color = colored_share(brightest, darkest).to(image.dtype)
+    return Guard(change, color)
 
 
 def guarded(image: Tensor, base: Tensor, residual: Tensor, guard: Guard) -> Tensor:
@@ -149,8 +150,8 @@ def guarded(image: Tensor, base: Tensor, residual: Tensor, guard: Guard) -> Tens
     Returns:
         Same shape, not clamped.
     """
-    if guard.colour is not None:
-        grey = luma(residual)
-        residual = grey + guard.colour * (residual - grey)
+    if guard.color is not None:
+        gray = luma(residual)
+        residual = gray + guard.color * (residual - gray)
     change = residual if base is image else base - image + residual
     return image + (change if guard.change is None else guard.change * change)

@@ -34,13 +34,13 @@ def unit_noise(shape: tuple[int, int, int],
     """
     if mosaic and sigma > 0:
         raise ValueError(f'noise is demosaiced or smoothed, not both, got mosaic=True and sigma={sigma}')
-    noise = rng.standard_normal(shape, dtype=np.float32)
+    noise: np.ndarray = rng.standard_normal(shape, dtype=np.float32)
     if mosaic:
         noise = _demosaiced(noise)
     elif sigma > 0:
         kernel = cv2.getGaussianKernel(2 * int(np.ceil(4 * sigma)) + 1, sigma, cv2.CV_32F)
-        noise = cv2.sepFilter2D(noise, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
-        noise /= np.float32((kernel**2).sum())
+        smoothed = cv2.sepFilter2D(noise, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+        noise = np.divide(smoothed, np.float32((kernel**2).sum()), out=smoothed)
     return noise if chroma == 1 else cv2.transform(noise, _chroma_matrix(chroma))
 
 

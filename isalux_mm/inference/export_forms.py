@@ -1,5 +1,7 @@
 """Forms of an enhancement network that can be exported: what works is a matter of data, not of the graph (ours)."""
 import copy
+from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +33,10 @@ class AllExpertsFFN(nn.Module):
         routing = self.gate(x)
         weights = torch.zeros_like(routing.probabilities).scatter(1, routing.indices, routing.weights).to(x.dtype)
         if self.experts_fuse:
-            return self.experts[0].fused_forward(self.experts, x, weights), routing
-        return sum(weights[:, i, None, None, None] * expert(x) for i, expert in enumerate(self.experts)), routing
+            first: Any = self.experts[0]
+            return first.fused_forward(self.experts, x, weights), routing
+        outputs = (weights[:, i, None, None, None] * expert(x) for i, expert in enumerate(self.experts))
+        return reduce(torch.add, outputs), routing
 
 
 class UncutUpsampleFuse(nn.Module):
@@ -76,7 +80,7 @@ class ExportableEnhancer(nn.Module):
                  highlights: str = 'soft'):
         super().__init__()
         check_choice(highlights, HIGHLIGHTS, 'highlights')
-        self.network = exportable(network)
+        self.network: Any = exportable(network)
         has_routing = isinstance(network, ISALux) and any(isinstance(m, MoEFFN) for m in network.modules())
         if with_routing and not has_routing:
             raise ValueError(f'routing needs an ISALux with mixtures of experts, got {type(network).__name__}')

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.inference.strip_network import StripISALux
-from isalux_mm.models.base import EnhancementNetwork, routed
+from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
@@ -59,14 +59,14 @@ class PreparedNetwork(EnhancementNetwork):
 
         Args:
             image: whole images, or one tile of each.
-            tile: as of `EnhancementNetwork.forward`; of no use to a network without shared statistics.
+            tile: as of `EnhancementNetwork.forward`; of no use to a plain module.
         """
         check_image(image, 'B 3 H W')
         if self.strips is not None and image.device.type == 'cpu':
             return self.strips(image, tile=tile)
         shown = image.to(self._dtype(image)).contiguous(memory_format=torch.channels_last)
         run = self.network if self._compiled is None else self._compiled
-        if not isinstance(self.network, ISALux):
+        if not isinstance(self.network, EnhancementNetwork):
             return run(shown).to(image.dtype)
         # the semantic network stays outside of what is compiled
         return run(shown, tile=self.whole(shown) if tile is None else tile).to(image.dtype)
@@ -77,10 +77,10 @@ class PreparedNetwork(EnhancementNetwork):
         if self.strips is not None and image.device.type == 'cpu':
             return self.strips.forward_with_routing(image, tile=tile)
         shown = image.to(self._dtype(image))
-        if isinstance(self.network, ISALux):
+        if isinstance(self.network, EnhancementNetwork):
             enhanced, routings = self.network.forward_with_routing(shown, tile=tile)
         else:
-            enhanced, routings = routed(self.network, shown)
+            enhanced, routings = self.network(shown), []
         return enhanced.to(image.dtype), routings
 
     def whole(self, image: Tensor) -> Tile:

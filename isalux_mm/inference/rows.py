@@ -77,7 +77,7 @@ def convolve(window: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -
     return out.permute(0, 2, 3, 1).reshape(-1, weight.shape[0])
 
 
-def normalise(norm: ChannelLayerNorm, x: Tensor) -> Tensor:
+def normalize(norm: ChannelLayerNorm, x: Tensor) -> Tensor:
     """Layer norm of rows (R, W, C) as tokens (R W, C)."""
     return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps).flatten(0, 1)
 

@@ -24,7 +24,7 @@ from isalux_mm.inference.rows import (
     as_map,
     as_rows,
     convolve,
-    normalise,
+    normalize,
     strips,
 )
 from isalux_mm.models.attention import HISAAttention
@@ -75,7 +75,7 @@ class StripAttention(nn.Module):
         dtype = accumulation_dtype(x.dtype)
         gram = x.new_zeros(x.shape[2], x.shape[2], dtype=dtype)
         for first, last in strips(x.shape[0], rows):
-            tokens = normalise(norm, x[first:last]).to(dtype)
+            tokens = normalize(norm, x[first:last]).to(dtype)
             gram.addmm_(tokens.t(), tokens)
         return gram / (x.shape[0] * x.shape[1])
 
@@ -137,7 +137,7 @@ class StripExperts(nn.Module):
         groups = channels if self.depthwise else len(chosen)
 
         def hidden(first: int, last: int, out: Tensor) -> None:
-            out = torch.addmm(expand_bias, normalise(norm, x[first:last]), expand, out=out.flatten(0, 1))
+            out = torch.addmm(expand_bias, normalize(norm, x[first:last]), expand, out=out.flatten(0, 1))
             if not self.gated:
                 torch.ops.aten.gelu_(out)
 
@@ -259,18 +259,18 @@ class StripBlock(nn.Module):
         before, behind, direct = attention.matrices(gram)
         total = x.new_zeros(x.shape[2], dtype=gram.dtype)
         for first, last in strips(x.shape[0], rows):
-            tokens, target = normalise(self.block.norm1, x[first:last]), x[first:last].flatten(0, 1)
+            tokens, target = normalize(self.block.norm1, x[first:last]), x[first:last].flatten(0, 1)
             if attention.num_enriched:
                 attended = tokens @ before
                 target.addmm_(attended.mul_(features.rows(first, last)), behind)
             if attention.num_plain:
                 target.addmm_(tokens, direct)
-            total += normalise(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
+            total += normalize(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
         return total
 
     def _sum(self, x: Tensor, rows: int) -> Tensor:
         """The sum of LN2(x) over the pixels, (C,)."""
         total = x.new_zeros(x.shape[2], dtype=accumulation_dtype(x.dtype))
         for first, last in strips(x.shape[0], rows):
-            total += normalise(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
+            total += normalize(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
         return total

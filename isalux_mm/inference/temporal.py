@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from isalux_mm.functional.checks import check_image
 from isalux_mm.inference.tiled import network_inside
 from isalux_mm.models.base import EnhancementNetwork
-from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.statistics import SharedStatistics, Tile, sharing
 
 TIME_CONSTANT = 0.5  # seconds
@@ -47,8 +46,8 @@ class TemporalEnhancer:
     begins a scene. Memory does not grow.
 
     Args:
-        network: an enhancement network in eval mode, as it was built or prepared for inference; one that is no `ISALux`
-            has nothing to be smoothed.
+        network: an enhancement network in eval mode, as it was built or prepared for inference; a plain module has
+            nothing to be smoothed.
         time_constant: seconds after which a frame's weight has fallen to 1/e; 0 enhances every frame by itself.
         cut_threshold: `frame_difference` from which a frame begins a scene, in (0, 1].
 
@@ -91,7 +90,7 @@ class TemporalEnhancer:
         self._look_for_cut(frame)
         self.means.memory = math.exp(-max(seconds, 0.0) / self.time_constant)
         network, inside = self.network, network_inside(self.network)
-        if not isinstance(network, EnhancementNetwork) or not isinstance(inside, ISALux):
+        if not isinstance(network, EnhancementNetwork):
             return network(frame)
         with sharing(inside, self.means):
             return network(frame, tile=self._smoothed_tile(network.whole(frame)))

@@ -40,8 +40,9 @@ def enhance_tiled(network: nn.Module,
     so no seams, but a gate may choose other experts than it would for the full image. Nothing less exact would do:
     gates decide between probabilities that may differ by a thousandth.
 
-    Networks that know nothing of the whole image (a curve network, a power law) run tile by tile; so does an attention
-    with depthwise convolutions on q, k and v.
+    Other networks get what their own `whole` gives, and share no statistics; those that know nothing of the whole
+    image (a curve network, a power law) run tile by tile; so does an attention with depthwise convolutions on q, k
+    and v.
 
     Args:
         network: an enhancement network in eval mode, as it was built or prepared for inference.
@@ -107,14 +108,14 @@ def network_inside(network: nn.Module) -> nn.Module:
 
 def _enhance_one(network: nn.Module, image: Tensor, places: Places, statistics: str) -> Tensor:
     """Tiles of one image (1, 3, H, W)."""
-    if not isinstance(network, EnhancementNetwork) or not isinstance(network_inside(network), ISALux):
+    if not isinstance(network, EnhancementNetwork):
         return _join(image, places, lambda part, rows, columns: network(part))
     whole = network.whole(image)
 
     def run(part: Tensor, rows: Span, columns: Span) -> Tensor:
         return network(part, tile=whole._replace(top=rows.start, left=columns.start))
 
-    if statistics == 'own':
+    if statistics == 'own' or not isinstance(network_inside(network), ISALux):
         return _join(image, places, run)
     shared = measure(network, image, whole)
     with sharing(network_inside(network), shared):

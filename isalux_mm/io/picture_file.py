@@ -29,7 +29,7 @@ FULL_SCALE = {'uint8': 255.0, 'uint16': 65535.0}
 FLOAT_SLACK = 1e-3  # how far float files may leave [0, 1]
 QUALITY = 95  # ours: of JPEG and WebP, beyond which files grow faster than pictures gain
 INCH = 2  # TIFF 6.0, ResolutionUnit
-METRE = 0.0254  # of an inch
+METER = 0.0254  # of an inch
 PNG_HEADER = 33  # bytes of a PNG's signature and IHDR
 EXIF_MARK = b'Exif\x00\x00'
 DECODING_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, SyntaxError, EOFError, MemoryError,
@@ -48,7 +48,7 @@ class Picture:
         image: (H, W, 3), float32, RGB in [0, 1], upright.
         alpha: (H, W), float32 in [0, 1], upright, or `None`.
         depth: 'uint8', 'uint16' or 'float32': of the file's samples.
-        grey: whether the file has one colour channel; such a picture is written as its luma.
+        gray: whether the file has one colour channel; such a picture is written as its luma.
         orientation: EXIF orientation (1 to 8) in which the pixels are stored.
         exif: EXIF block with the orientation, without the thumbnail (which would show the old picture).
         icc: colour profile of the pixels.
@@ -57,7 +57,7 @@ class Picture:
     image: np.ndarray
     alpha: np.ndarray | None = None
     depth: str = 'uint8'
-    grey: bool = False
+    gray: bool = False
     orientation: int = 1
     exif: bytes | None = None
     icc: bytes | None = None
@@ -71,12 +71,12 @@ class Picture:
             alpha: with the alpha channel.
         """
         depth = depth or self.depth
-        colour = self.image @ np.array(LUMA_WEIGHTS, np.float32) if self.grey else self.image
+        color = self.image @ np.array(LUMA_WEIGHTS, np.float32) if self.gray else self.image
         if alpha and self.alpha is not None:
-            colour = np.dstack([colour, self.alpha])
+            color = np.dstack([color, self.alpha])
         if depth == 'float32':
-            return np.ascontiguousarray(colour, dtype=np.float32)
-        return np.round(np.clip(colour, 0, 1) * np.float32(FULL_SCALE[depth])).astype(depth)
+            return np.ascontiguousarray(color, dtype=np.float32)
+        return np.round(np.clip(color, 0, 1) * np.float32(FULL_SCALE[depth])).astype(depth)
 
     def with_image(self, image: np.ndarray) -> 'Picture':
         """The same file with other pixels (H, W, 3), RGB in [0, 1], upright."""
@@ -207,7 +207,7 @@ def _read_file(path: Path) -> Picture:
         with Image.open(path) as file:
             facts = _facts(file)
             file.load()  # raises where the file is cut off
-            if not file.mode.startswith(('I', 'F')) and not _is_deep_colour(file, path):
+            if not file.mode.startswith(('I', 'F')) and not _is_deep_color(file, path):
                 return _of_pillow(file, facts)
     except UnidentifiedImageError:
         if not is_tiff(path):  # float RGB: unknown to Pillow
@@ -238,9 +238,9 @@ def picture_of(samples: np.ndarray) -> Picture:
                          f'[0, 1], got {samples.dtype} {samples.shape}')
     scaled = np.array(samples, dtype=np.float32).reshape(*samples.shape[:2], channels)
     scaled /= np.float32(FULL_SCALE.get(depth, 1.0))
-    grey = channels <= 2
-    image = np.repeat(scaled[..., :1], 3, axis=2) if grey else np.ascontiguousarray(scaled[..., :3])
-    return Picture(image, scaled[..., -1] if channels in (2, 4) else None, depth, grey)
+    gray = channels <= 2
+    image = np.repeat(scaled[..., :1], 3, axis=2) if gray else np.ascontiguousarray(scaled[..., :3])
+    return Picture(image, scaled[..., -1] if channels in (2, 4) else None, depth, gray)
 
 
 def _facts(file: Image.Image) -> dict:
@@ -259,10 +259,10 @@ def _facts(file: Image.Image) -> dict:
 def _of_pillow(file: Image.Image, facts: dict) -> Picture:
     """An 8-bit picture; Pillow has turned TIFFs upright by itself when it loaded them."""
     has_alpha = file.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in file.info
-    grey = file.mode in ('1', 'L', 'LA', 'La')
+    gray = file.mode in ('1', 'L', 'LA', 'La')
     if file.mode == 'CMYK':
         file, facts = _from_cmyk(file, facts), dict(facts, icc=None)
-    mode = ('LA' if has_alpha else 'L') if grey else ('RGBA' if has_alpha else 'RGB')
+    mode = ('LA' if has_alpha else 'L') if gray else ('RGBA' if has_alpha else 'RGB')
     if file.mode in ('RGBa', 'La'):  # Pillow unmultiplies to the same kind alone
         file = file.convert({'RGBa': 'RGBA', 'La': 'LA'}[file.mode])
     samples = np.asarray(file if file.mode == mode else file.convert(mode))
@@ -282,7 +282,7 @@ def _from_cmyk(file: Image.Image, facts: dict) -> Image.Image:
     return file.convert('RGB')
 
 
-def _is_deep_colour(file: Image.Image, path: Path) -> bool:
+def _is_deep_color(file: Image.Image, path: Path) -> bool:
     """Whether a colour picture has 16 bits a channel, which Pillow reads as 8."""
     if file.format == 'PNG':
         with open(path, 'rb') as raw:
@@ -322,7 +322,7 @@ def _deep_png(samples: np.ndarray, picture: Picture) -> bytes:
     if picture.icc is not None:
         chunks += _chunk(b'iCCP', b'icc\x00\x00' + zlib.compress(picture.icc))
     if picture.dpi is not None:
-        dots = [round(value / METRE) for value in picture.dpi]
+        dots = [round(value / METER) for value in picture.dpi]
         chunks += _chunk(b'pHYs', struct.pack('>IIB', *dots, 1))
     if picture.exif is not None:
         chunks += _chunk(b'eXIf', picture.exif.removeprefix(EXIF_MARK))
@@ -334,7 +334,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _write_tiff(file: BinaryIO, samples: np.ndarray, picture: Picture) -> None:
-    grey = samples.ndim == 2 or samples.shape[2] == 2
+    gray = samples.ndim == 2 or samples.shape[2] == 2
     has_alpha = samples.ndim == 3 and samples.shape[2] in (2, 4)
     exif = Image.Exif()
     if picture.exif is not None:
@@ -342,7 +342,7 @@ def _write_tiff(file: BinaryIO, samples: np.ndarray, picture: Picture) -> None:
     tags: list[tuple[int, int, int, object, bool]] = [(EXIF_ORIENTATION, 3, 1, picture.orientation, True)]
     tags += [(tag, 2, 0, str(exif[tag]), True) for tag in TIFF_TEXTS if tag in exif]
     tifffile.imwrite(
-        file, samples, photometric='minisblack' if grey else 'rgb',
+        file, samples, photometric='minisblack' if gray else 'rgb',
         planarconfig='contig' if samples.ndim == 3 else None, extrasamples=['unassalpha'] if has_alpha else None,
         compression='zlib', iccprofile=picture.icc, metadata=None, software=False,
         resolution=picture.dpi, resolutionunit=INCH if picture.dpi else None, extratags=tags)

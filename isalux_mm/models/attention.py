@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isalux_mm.functional.attention_by_image import gram_by_image, mix_by_image
 from isalux_mm.functional.channel_attention import attention_from_gram, channel_attention, gram_matrix
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.models.lora import LoRAProjection
@@ -15,7 +16,7 @@ from isalux_mm.models.statistics import StatisticsLayer
 from isalux_mm.registry import MODELS
 
 STREAMS = ('illumination', 'semantics')
-FORMS = ('gram', 'plain')
+FORMS = ('gram', 'by_image', 'plain')
 
 
 def to_tokens(x: Tensor) -> Tensor:
@@ -76,7 +77,9 @@ class HISAAttention(StatisticsLayer):
         num_heads: heads of each stream (ours; paper silent).
         lora_reduction: r of LoRA's rank C/r; `None` switches LoRA off.
         streams: which of 'illumination', 'semantics' exist.
-        form: 'gram' (one pass over the pixels, shared by both streams) or 'plain' (the reference).
+        form: 'gram' (one pass over the pixels, shared by both streams), 'by_image' (the same, one image after another
+            with a backward of its own, the fastest for training on a CPU; elsewhere or compiled, 'gram') or 'plain'
+            (the reference).
         depthwise_qkv: depthwise 3x3 on q, k, v; needs the plain form.
 
     Raises:
@@ -123,8 +126,10 @@ class HISAAttention(StatisticsLayer):
             (B, C, H, W).
         """
         priors = dict(illumination=illumination, semantics=semantics)
+        if self.form == 'by_image' and x.device.type == 'cpu' and not torch.compiler.is_compiling():
+            return self._forward_by_image(x, priors)
         # what tiles share is S, so they take the Gram form where there is one
-        by_gram = self.form == 'gram' or (self.statistics is not None and not self.depthwise_qkv)
+        by_gram = self.form != 'plain' or (self.statistics is not None and not self.depthwise_qkv)
         attended = self._attend_gram(x) if by_gram else self._attend_plain(x)
         enriched = None
         for stream, y in attended.items():
@@ -134,6 +139,22 @@ class HISAAttention(StatisticsLayer):
             else:
                 enriched = enriched + y if prior is None else torch.addcmul(enriched, y, prior)
         return self.project(enriched)
+
+    def _forward_by_image(self, x: Tensor, priors: dict[str, Tensor | None]) -> Tensor:
+        """As the Gram form; streams without a prior are one product."""
+        _, _, h, w = x.shape
+        tokens = to_tokens(x)
+        gram = self.shared(gram_by_image(tokens) / (h * w))
+        alone: Tensor | None = None
+        enriched = []
+        streams: Any = self.streams
+        for name, stream in streams.items():
+            matrix, prior = self.scales[name] * stream.mixing_matrix(gram), priors[name]
+            if prior is not None:
+                enriched.append((matrix, to_tokens(prior)))
+            else:
+                alone = matrix if alone is None else alone + matrix
+        return to_map(mix_by_image(tokens, alone, enriched, self.project.weight.flatten(1)), h, w)
 
     def _attend_plain(self, x: Tensor) -> dict[str, Tensor]:
         return {name: self.scales[name] * stream(x) for name, stream in self.streams.items()}

@@ -53,7 +53,7 @@ class CurveNetwork(EnhancementNetwork):
     Args:
         channels: width.
         iterations: curves applied one after the other, n.
-        init_cfg: mmengine's initialisation config; Zero-DCE's normal distribution by default.
+        init_cfg: mmengine's initialization config; Zero-DCE's normal distribution by default.
 
     Raises:
         ValueError: if `channels` or `iterations` is below 1.

@@ -84,7 +84,7 @@ class DeepLabMobileNetV2(nn.Module):
         """Logits (B, classes, h, w), h and w a sixteenth of the image's, rounded up.
 
         Args:
-            image: (B, 3, H, W), normalised.
+            image: (B, 3, H, W), normalized.
             darkness: (B, 1, 1, 1) in [0, 1]; `None` for none.
         """
         x = run_layers(self.features, image.contiguous(memory_format=torch.channels_last), darkness)

@@ -3,7 +3,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
 from isalux_mm.model_zoo import network_config
@@ -11,7 +11,7 @@ from isalux_mm.models.base import routed
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.models.pretrained import check_shapes
-from isalux_mm.registry import MODELS
+from isalux_mm.registry import MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
 
 DEFAULT_LOSSES = dict(loss_mse=dict(type='MSELoss'))
@@ -28,7 +28,7 @@ class LowLightEnhancer(BaseModel):
         losses: configs by the name under which each is logged, 'loss_...'; Eq. 13 is three of them.
         balance_loss: config of the loss on each mixture layer's routing, averaged over the layers; `None` for none.
         data_preprocessor: config of a data preprocessor.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if a loss's name does not start with 'loss', and in 'loss' mode if a sample lacks the `gt_img` that
@@ -55,10 +55,10 @@ class LowLightEnhancer(BaseModel):
         self.last_routings: list[Routing] = []
 
     def init_weights(self) -> None:
-        """Initialises network and losses; the one place where pretrained weights are fetched (from scratch only)."""
+        """Initializes network and losses; the one place where pretrained weights are fetched (from scratch only)."""
         super().init_weights()
         for loss in self.losses.values():
-            if isinstance(loss, WeightedLoss):
+            if isinstance(loss, WeightedLoss | BaseModule):  # ours, or of another package
                 loss.init_weights()
 
     def forward(self,
@@ -136,8 +136,9 @@ class LowLightEnhancer(BaseModel):
 
 
 def build_network(network: dict | str) -> nn.Module:
-    """The enhancement network of a config, or that of a packaged model by its name, without its weights."""
-    return MODELS.build(network_config(network) if isinstance(network, str) else network)
+    """The enhancement network of a config, or that of a packaged model by its name, whatever the default scope is,
+    without its weights."""
+    return MODELS.build({'_scope_': SCOPE, **network_config(network)} if isinstance(network, str) else network)
 
 
 def compares_with(loss: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""Experts and the mixture-of-experts feed-forward (ISALux, Eqs. 10 to 12). Differs: probabilities renormalised.
+"""Experts and the mixture-of-experts feed-forward (ISALux, Eqs. 10 to 12). Differs: probabilities renormalized.
 
 Every expert has a plain `forward`. `fused_forward` computes the weighted sum of several experts of one kind on images
 that all chose them: hidden channels side by side, the gate's weights folded into the last projection.
@@ -120,7 +120,7 @@ class ConvExpert(nn.Module):
     @staticmethod
     def by_image_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """As `batched_forward`, one image after another, with a backward of its own."""
-        size = tuple(x.shape[2:])
+        size = size_of(x)
         project = gather(experts, 'project.weight', indices).flatten(3)  # (B, K, C, hidden)
         bias = gather(experts, 'project.bias', indices)
         out = experts_of_images(to_tokens(x), size, ExpertWeights(

@@ -44,10 +44,10 @@ class ISALux(EnhancementNetwork):
         base: what the residual is added to: 'input' (the paper's form), or 'gamma' (ours), the input under a power
             law that brings its mean luma to about 0.45.
         brightened_input: show the first layer that brightened image beside the input (ours).
-        safeguards: any of 'fade', 'grey' and 'black' (ours; paper silent), see `functional.safeguards`: a well-lit
+        safeguards: any of 'fade', 'gray' and 'black' (ours; paper silent), see `functional.safeguards`: a well-lit
             image stays as it is, grey stays grey, black stays black; none of them in the paper's form.
         with_checkpointing: recompute blocks in backward: less memory, more time.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if the lengths of `embed_dims`, `depths` and `num_heads` differ, or `base` or a safeguard is
@@ -115,7 +115,7 @@ class ISALux(EnhancementNetwork):
         check_image(image, 'B 3 H W')
         routings: list[Routing] = []
         tile = self.whole(image) if tile is None else tile
-        priors = self.prior_features(image, tile)
+        priors = [(channels_last(a), channels_last(b)) for a, b in self.prior_features(image, tile)]
         brightened = self.brightened(image, tile)
         x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -167,6 +167,11 @@ class ISALux(EnhancementNetwork):
             if routing is not None:
                 routings.append(routing)
         return x
+
+
+def channels_last(features: Tensor | None) -> Tensor | None:
+    """Prior features in the memory layout of the features that they multiply."""
+    return None if features is None else features.contiguous(memory_format=torch.channels_last)
 
 
 def gamma_exponent(image: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped)
 `loss_weight`; a zero-reference loss takes the low-light input in the place of `gt`. The hybrid of Eq. 13 is a dict of
 them in `LowLightEnhancer(losses=...)`.
 """
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, list_models
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
@@ -163,32 +164,74 @@ class MSSSIMLoss(WeightedLoss):
 
 
 class LayerFeatures(FrozenModule):
-    """Feature maps of a chain of layers, frozen; a subclass sets up the chain and calls `freeze`.
+    """Feature maps of layers inside a network, frozen.
 
     Args:
-        layers: the chain.
-        kept: indices of the layers whose outputs are the features.
-        mean, std: normalisation, RGB, of an image in [0, 1].
+        network: as built; what the layers do not need is dropped.
+        layers: names of modules inside it.
+        mean: RGB, taken off an image in [0, 1].
+        std: RGB, by which it is divided then.
+
+    Raises:
+        ValueError: if the network has no such layer.
     """
 
-    def __init__(self, layers: nn.Sequential, kept: Sequence[int], *, mean: Sequence[float], std: Sequence[float]):
+    def __init__(self, network: nn.Module, layers: Sequence[str], *, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
-        self.features, self.kept = layers[:max(kept) + 1], tuple(kept)
+        for layer in layers:
+            check_choice(layer, dict(network.named_modules()), 'layers')
+        self.layers = tuple(layers)
+        self.network = create_feature_extractor(network.eval(), {layer: layer for layer in layers})
         self.register_buffer('mean', torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.freeze()
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
-        x, found = (image - self.mean) / self.std, {}
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            found[index] = x
-        return [found[index] for index in self.kept]
+        found = self.network((image - self.mean) / self.std)
+        return [found[layer] for layer in self.layers]
 
 
 @MODELS.register_module()
-class VGG19Features(LayerFeatures):
-    """Feature maps of torchvision's VGG-19, ImageNet-normalised, frozen.
+class TorchvisionFeatures(LayerFeatures):
+    """Feature maps of any of torchvision's ImageNet classifiers, ImageNet-normalized, frozen.
+
+    Args:
+        model: torchvision's name of the network, 'efficientnet_b0' say.
+        layers: names of modules inside it, 'features.3' say.
+        checkpoint: local copy of the weights; by default torchvision's are fetched in `init_weights`.
+
+    Raises:
+        ValueError: if torchvision has no such network, or the network no such layer.
+    """
+
+    def __init__(self, model: str, layers: Sequence[str], *, checkpoint: str | None = None):
+        check_choice(model, list_models(), 'model')
+        super().__init__(self.built(model), layers, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.model, self.checkpoint = model, checkpoint
+
+    @staticmethod
+    def built(model: str) -> nn.Module:
+        """The network of a name, with random weights."""
+        return get_model(model, weights=None)
+
+    def init_weights(self) -> None:
+        """Loads `checkpoint`, or torchvision's weights.
+
+        Raises:
+            RuntimeError: if they can neither be found nor downloaded; says where to place the file.
+        """
+        if self.checkpoint:
+            return load_weights(self.network, self.checkpoint, name=self.model)
+        entry = get_model_weights(self.model).DEFAULT
+        state = fetch_torchvision_weights(
+            str(entry), option='loss_perceptual.features.checkpoint', alternative='take loss_perceptual out of losses')
+        self.network.load_state_dict({key: state[key] for key in self.network.state_dict()})
+
+
+@MODELS.register_module()
+class VGG19Features(TorchvisionFeatures):
+    """Feature maps of torchvision's VGG-19, ImageNet-normalized, frozen.
 
     Args:
         layers: names such as 'relu3_4'.
@@ -198,24 +241,12 @@ class VGG19Features(LayerFeatures):
     def __init__(self, layers: Sequence[str] = ('relu5_4', ), *, checkpoint: str | None = None):
         for layer in layers:
             check_choice(layer, VGG19_LAYERS, 'layers')
-        super().__init__(make_layers(cfgs['E']), [VGG19_LAYERS[layer] for layer in layers],  # without its classifier
-                         mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        self.checkpoint = checkpoint
-        self.freeze()
+        super().__init__('vgg19', [f'features.{VGG19_LAYERS[layer]}' for layer in layers], checkpoint=checkpoint)
 
-    def init_weights(self) -> None:
-        """Loads `checkpoint`, or torchvision's weights.
-
-        Raises:
-            RuntimeError: if they can neither be found nor downloaded; says where to place the file.
-        """
-        if self.checkpoint:
-            return load_weights(self.features, self.checkpoint, name='VGG-19', prefix='features.')
-        state = fetch_torchvision_weights(
-            'VGG19_Weights.IMAGENET1K_V1', option='loss_perceptual.features.checkpoint',
-            alternative='take loss_perceptual out of losses')
-        own = self.features.state_dict()
-        self.features.load_state_dict({key: state[f'features.{key}'] for key in own})
+    @staticmethod
+    def built(model: str) -> nn.Module:
+        """VGG-19 without its classifier, which has most of the parameters."""
+        return nn.Sequential(OrderedDict(features=make_layers(cfgs['E'])))
 
 
 @MODELS.register_module()
@@ -235,57 +266,13 @@ class PackagedFeatures(LayerFeatures):
         blocks = DeepLabMobileNetV2().features
         for layer in layers:
             check_choice(layer, range(len(blocks)), 'layers')
-        super().__init__(blocks, layers, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
+        super().__init__(nn.Sequential(OrderedDict(features=blocks)), [f'features.{layer}' for layer in layers],
+                         mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
         self.checkpoint = checkpoint or str(PACKAGED)
-        self.freeze()
 
     def init_weights(self) -> None:
         """Loads the package's weights, or `checkpoint`."""
-        load_weights(self.features, self.checkpoint, name='packaged features', prefix='features.')
-
-
-@MODELS.register_module()
-class TorchvisionFeatures(FrozenModule):
-    """Feature maps of any of torchvision's ImageNet classifiers, ImageNet-normalised, frozen.
-
-    Args:
-        model: torchvision's name of the network, 'efficientnet_b0' say.
-        layers: names of modules inside it, 'features.3' say.
-        checkpoint: local copy of the weights; by default torchvision's are fetched in `init_weights`.
-
-    Raises:
-        ValueError: if torchvision has no such network, or the network no such layer.
-    """
-
-    def __init__(self, model: str, layers: Sequence[str], *, checkpoint: str | None = None):
-        super().__init__()
-        check_choice(model, list_models(), 'model')
-        network = get_model(model, weights=None).eval()
-        for layer in layers:
-            check_choice(layer, get_graph_node_names(network)[1], 'layers')
-        self.model, self.layers, self.checkpoint = model, tuple(layers), checkpoint
-        self.network = create_feature_extractor(network, {layer: layer for layer in layers})
-        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.freeze()
-
-    def init_weights(self) -> None:
-        """Loads `checkpoint`, or torchvision's weights.
-
-        Raises:
-            RuntimeError: if they can neither be found nor downloaded; says where to place the file.
-        """
-        if self.checkpoint:
-            return load_weights(self.network, self.checkpoint, name=self.model)
-        entry = get_model_weights(self.model).DEFAULT
-        state = fetch_torchvision_weights(
-            str(entry), option='loss_perceptual.features.checkpoint', alternative='take loss_perceptual out of losses')
-        self.network.load_state_dict({key: state[key] for key in self.network.state_dict()})
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
-        found = self.network((image - self.mean) / self.std)
-        return [found[layer] for layer in self.layers]
+        load_weights(self.network, self.checkpoint, name='packaged features')
 
 
 @MODELS.register_module()

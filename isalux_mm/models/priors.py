@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torchvision.models.segmentation import LRASPP_MobileNet_V3_Large_Weights
 
 from isalux_mm.functional import illumination
 from isalux_mm.functional.resizing import reduced_size
@@ -15,9 +16,8 @@ from isalux_mm.registry import MODELS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-VOC_CLASSES = ('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-               'dining table', 'dog', 'horse', 'motorbike', 'person', 'potted plant', 'sheep', 'sofa', 'train',
-               'TV monitor')
+TORCHVISION_PRIOR = LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1
+VOC_CLASSES = tuple(name.strip('_') for name in TORCHVISION_PRIOR.meta['categories'])
 
 
 @MODELS.register_module()
@@ -73,7 +73,7 @@ class FrozenModule(BaseModule):
 class SegmentationPrior(FrozenModule):
     """Class probabilities of any segmentation network, frozen (Eq. 3).
 
-    The image is resized to `short_side` (never enlarged), normalised, segmented; the softmax is taken over the
+    The image is resized to `short_side` (never enlarged), normalized, segmented; the softmax is taken over the
     classes. The map stays at the network's own resolution; ISALux resizes it to its scales.
 
     Args:
@@ -155,12 +155,12 @@ class TorchvisionSemanticPrior(SegmentationPrior):
             then downloaded, in `init_weights` alone.
         short_side: as in `SegmentationPrior`.
     """
-    num_classes = 21
+    classes = VOC_CLASSES
 
     def __init__(self, *, checkpoint: str | None = None, short_side: int = 256):
         super().__init__(
-            'torchvision.models.segmentation.lraspp_mobilenet_v3_large', self.num_classes,
-            module_args=dict(weights=None, weights_backbone=None, num_classes=self.num_classes),
+            'torchvision.models.segmentation.lraspp_mobilenet_v3_large', len(self.classes),
+            module_args=dict(weights=None, weights_backbone=None, num_classes=len(self.classes)),
             checkpoint=checkpoint, output_key='out', short_side=short_side)
 
     def init_weights(self) -> None:
@@ -172,7 +172,7 @@ class TorchvisionSemanticPrior(SegmentationPrior):
         if self.checkpoint:
             return super().init_weights()
         state = fetch_torchvision_weights(
-            'LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1', option='semantic_prior.checkpoint',
+            str(TORCHVISION_PRIOR), option='semantic_prior.checkpoint',
             alternative="semantic_prior=dict(type='NoPrior')")
         self.network.load_state_dict(state)
         MMLogger.get_current_instance().info(f'semantic prior: {len(state)} tensors of torchvision\'s LRASPP loaded')

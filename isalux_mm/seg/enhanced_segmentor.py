@@ -39,7 +39,7 @@ class EnhancedSegmentor(EnhancedTask, BaseSegmentor):
             top of a config.
         pretrained: not used; mmseg's `init_model` writes `None` here, and into `train_cfg`.
         train_cfg: not used.
-        init_cfg: mmengine's initialisation config; 'Pretrained' takes the checkpoints that `load_state_dict` takes.
+        init_cfg: mmengine's initialization config; 'Pretrained' takes the checkpoints that `load_state_dict` takes.
 
     Raises:
         TypeError: if the enhancer is no `ISALuxNeck`.

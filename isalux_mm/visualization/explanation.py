@@ -91,14 +91,14 @@ def class_shares(semantics: np.ndarray) -> tuple[np.ndarray, dict[int, float]]:
     return labels, {int(found[i]): float(counts[i] / labels.size) for i in order}
 
 
-def class_colours(number: int) -> np.ndarray:
+def class_colors(number: int) -> np.ndarray:
     """The colour map of Pascal VOC's development kit, (number, 3) in [0, 1]; class 0 is black."""
     index = np.arange(number)
-    colours = np.zeros((number, 3), dtype=np.int64)
+    colors = np.zeros((number, 3), dtype=np.int64)
     for bit in range(8):
         for channel in range(3):
-            colours[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
-    return colours / 255
+            colors[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
+    return colors / 255
 
 
 def _show(axes: Axes, title: str, picture: np.ndarray, **options: Any) -> None:
@@ -110,11 +110,11 @@ def _show(axes: Axes, title: str, picture: np.ndarray, **options: Any) -> None:
 def _draw_classes(axes: Axes, semantics: np.ndarray, classes: Sequence[str], size: tuple[int, ...]) -> None:
     labels, shares = class_shares(semantics)
     number = len(semantics)
-    colours = class_colours(number)
-    _show(axes, 'semantic prior (most probable class)', labels, cmap=ListedColormap(colours), vmin=-0.5,
+    colors = class_colors(number)
+    _show(axes, 'semantic prior (most probable class)', labels, cmap=ListedColormap(colors), vmin=-0.5,
           vmax=number - 0.5, interpolation='nearest', extent=(0, size[1], size[0], 0))
     shown = list(shares.items())[:SHOWN_CLASSES]
-    axes.legend(handles=[Patch(color=colours[k], label=f'{classes[k]} {share:.0%}') for k, share in shown],
+    axes.legend(handles=[Patch(color=colors[k], label=f'{classes[k]} {share:.0%}') for k, share in shown],
                 loc='lower right', fontsize=7, framealpha=0.8)
 
 

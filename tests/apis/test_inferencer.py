@@ -99,9 +99,9 @@ def test_all_forms_give_the_same(tiny, tmp_path, make):
 
 
 def test_depth_of_arrays_is_kept(tiny):
-    deep, real, grey, alpha = tiny([DARK.astype(np.uint16) * 257, DARK / 255, DARK[..., 0],
+    deep, real, gray, alpha = tiny([DARK.astype(np.uint16) * 257, DARK / 255, DARK[..., 0],
                                     np.dstack([DARK, DARK[..., 0]])])['predictions']
-    assert (deep.dtype, real.dtype, grey.shape, alpha.shape) == (np.uint16, np.float32, (37, 53), (37, 53, 4))
+    assert (deep.dtype, real.dtype, gray.shape, alpha.shape) == (np.uint16, np.float32, (37, 53), (37, 53, 4))
     np.testing.assert_allclose(deep / 65535, real, atol=1e-5)
     np.testing.assert_array_equal(alpha[..., 3], DARK[..., 0])
 

@@ -152,7 +152,7 @@ class TestCheckpoint:
         neck = ISALuxNeck(CURVES, str(tmp_path / 'epoch_1.pth'))
         assert torch.equal(neck.network.middle.weight, enhancer.network.middle.weight)
 
-    def test_initialisation_leaves_the_weights_of_the_checkpoint(self, tmp_path, trained):
+    def test_initialization_leaves_the_weights_of_the_checkpoint(self, tmp_path, trained):
         neck = ISALuxNeck(CURVES, self.written(trained.state_dict(), tmp_path / 'bare.pth'))
         neck.init_weights()
         assert torch.equal(neck.network.middle.weight, trained.middle.weight)

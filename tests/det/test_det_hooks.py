@@ -6,7 +6,6 @@ import torch
 
 pytest.importorskip('mmdet')
 
-from isalux_mm.visualization.chain_pictures import chain_of
 from mmdet.structures import DetDataSample
 from mmdet.utils import register_all_modules
 from mmdet.visualization import DetLocalVisualizer
@@ -15,6 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from small_detectors import batch, build_chain
 
+from isalux_mm.chain.pictures import chain_of
 from isalux_mm.det import EnhancedDetInferencer
 from isalux_mm.det.hooks import EnhancedDetVisualizationHook, draw_detections
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP

@@ -11,7 +11,7 @@ from isalux_mm.evaluation.harmlessness import (
     is_well_lit,
     measure_chroma,
     measure_exposures,
-    measure_grey,
+    measure_gray,
     measure_well_lit,
     middle,
 )
@@ -24,7 +24,7 @@ def photograph(seed=0, level=0.5):
 
 def test_a_network_that_does_nothing_keeps_what_is_not_dark():
     photos = [photograph(seed) for seed in range(3)]
-    values = measure_well_lit(lambda x: x, photos) | measure_grey(lambda x: x)
+    values = measure_well_lit(lambda x: x, photos) | measure_gray(lambda x: x)
     assert values['psnr_median'] == values['psnr_worst'] == math.inf and values['ssim_median'] == pytest.approx(1)
     assert all(DEMANDS[name].holds(value) for name, value in values.items())
     assert values['white'] == 1 and values['black'] == values['glow'] == values['spread_ramps'] == 0
@@ -32,7 +32,7 @@ def test_a_network_that_does_nothing_keeps_what_is_not_dark():
 
 def test_harm_by_hand():
     blue = torch.tensor([0.0, 0.0, 0.1]).view(3, 1, 1)
-    values = measure_grey(lambda x: x * 0.8 + blue)
+    values = measure_gray(lambda x: x * 0.8 + blue)
     assert values == pytest.approx(
         dict(spread_constants=0.1, spread_ramps=0.1, black=0.1, white=0.8, glow=0.1), abs=1e-6)
     assert not any(DEMANDS[name].holds(value) for name, value in values.items())
@@ -41,7 +41,7 @@ def test_harm_by_hand():
 
 
 def test_what_is_measured_is_clamped():
-    assert measure_grey(lambda x: 3 * x - 1)['white'] == 1
+    assert measure_gray(lambda x: 3 * x - 1)['white'] == 1
 
 
 def test_exposures_by_hand():

@@ -2,12 +2,12 @@
 import pytest
 import torch
 
-from isalux_mm.functional.degradation import linear_to_srgb, srgb_to_linear
+from isalux_mm.functional.development import linear_to_srgb, srgb_to_linear
 from isalux_mm.functional.harm import (
     channel_spread,
     chroma_factor,
     constants,
-    distance_from_centre,
+    distance_from_center,
     expose,
     exposure_gains,
     glow,
@@ -59,7 +59,7 @@ def test_cards():
 
 
 def test_glow_counts_beyond_the_distance_alone():
-    distance = distance_from_centre(96)
+    distance = distance_from_center(96)
     near, far = (distance <= 8 + 16), (distance > 8 + 16)
     assert glow(near.float().expand(1, 3, -1, -1)).item() == 0
     assert glow((0.2 * far).expand(1, 3, -1, -1)).item() == pytest.approx(0.2)

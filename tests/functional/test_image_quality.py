@@ -149,8 +149,8 @@ def test_gt_mean_is_the_fields_formula():
     """As KinD's and HVI-CIDNet's scripts: clip(pred * mean(grey(gt)) / mean(grey(pred)), 0, 1)."""
     gt = photograph('coffee')[:101, :77]
     pred = distorted(gt, 'dark')
-    grey = np.array([0.299, 0.587, 0.114])
-    expected = (pred * ((gt @ grey).mean() / (pred @ grey).mean())).clip(0, 1)
+    gray = np.array([0.299, 0.587, 0.114])
+    expected = (pred * ((gt @ gray).mean() / (pred @ gray).mean())).clip(0, 1)
     torch.testing.assert_close(gt_mean(batch(pred), batch(gt)), batch(expected))
 
 

@@ -6,7 +6,7 @@ from isalux_mm.functional.safeguards import (
     FADE,
     REACH,
     Guard,
-    coloured_share,
+    colored_share,
     darkness_confidence,
     guard,
     guarded,
@@ -47,9 +47,9 @@ def test_confidence_of_flat_pictures(value, expected):
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_every_precision(dtype):
     image = torch.rand(2, 3, 40, 30, generator=torch.Generator().manual_seed(0))
-    limits = guard(image.to(dtype), ('grey', 'black'), darkness_confidence(image.to(dtype)))
-    expected = guard(image, ('grey', 'black'), darkness_confidence(image))
-    assert limits.change.dtype == limits.colour.dtype == dtype
+    limits = guard(image.to(dtype), ('gray', 'black'), darkness_confidence(image.to(dtype)))
+    expected = guard(image, ('gray', 'black'), darkness_confidence(image))
+    assert limits.change.dtype == limits.color.dtype == dtype
     for a, b in zip(limits, expected):
         torch.testing.assert_close(a.float(), b, atol=1e-2, rtol=0)
 
@@ -72,10 +72,10 @@ def test_shares_are_exactly_zero_where_nothing_is_and_near_one_in_dark_photograp
     assert (share[..., 20 + REACH:, :] == 0).all() and (share[..., :20 + REACH, :] > 0).all()
     assert (lit_share(torch.full((1, 1, 9, 9), 2 / 255)) > 0.99).all()  # two levels of 8 bits
     brightest = torch.full((1, 1, 9, 9), 10 / 255)
-    assert (coloured_share(brightest, brightest) == 0).all()
-    assert (coloured_share(brightest, 0.8 * brightest) > 0.94).all()  # a saturation of .2
+    assert (colored_share(brightest, brightest) == 0).all()
+    assert (colored_share(brightest, 0.8 * brightest) > 0.94).all()  # a saturation of .2
     # one level of noise in ten, as 8 bits have it
-    assert (coloured_share(brightest, brightest - 1 / 255) > 0.9).all()
+    assert (colored_share(brightest, brightest - 1 / 255) > 0.9).all()
 
 
 def test_guarded_by_hand():
@@ -83,8 +83,8 @@ def test_guarded_by_hand():
     torch.testing.assert_close(guarded(image, base, residual, Guard()), base + residual)
     half = torch.full((1, 1, 1, 1), 0.5)
     torch.testing.assert_close(guarded(image, base, residual, Guard(change=half)), flat(0.3, 0.25, 0.35))
-    grey = 0.3 * 0.299
-    torch.testing.assert_close(guarded(image, image, residual, Guard(colour=0 * half)), image + grey)
+    gray = 0.3 * 0.299
+    torch.testing.assert_close(guarded(image, image, residual, Guard(color=0 * half)), image + gray)
     assert torch.equal(guarded(image, base, residual, Guard(change=0 * half)), image)
 
 

@@ -29,7 +29,7 @@ def frames(count=4, scene=0, noise=0.02):
 
 
 @pytest.mark.parametrize('prepared', [True, False])
-@pytest.mark.parametrize('safeguards', [(), ('fade', 'grey', 'black')], ids=['plain', 'safeguards'])
+@pytest.mark.parametrize('safeguards', [(), ('fade', 'gray', 'black')], ids=['plain', 'safeguards'])
 @torch.no_grad()
 def test_first_frame_is_a_still_picture_and_zero_switches_off(prepared, safeguards):
     network = build(safeguards=safeguards)

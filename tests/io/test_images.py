@@ -6,7 +6,7 @@ from PIL import Image
 
 from isalux_mm.io.images import ImageReadError, check_whole, list_images, read_image, read_size, write_image
 
-COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+COLORS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # OpenCV's default for float is the lossy LogLuv
 
 
@@ -16,23 +16,23 @@ def save(path, array, mode=None, **options):
 
 
 def test_8_bit_rgb(tmp_path):
-    image = read_image(save(tmp_path / 'a.png', COLOURS))
+    image = read_image(save(tmp_path / 'a.png', COLORS))
     assert image.dtype == np.float32
-    np.testing.assert_allclose(image, COLOURS / 255, atol=1e-6)
+    np.testing.assert_allclose(image, COLORS / 255, atol=1e-6)
 
 
-def test_grey_becomes_three_channels(tmp_path):
-    image = read_image(save(tmp_path / 'a.png', COLOURS[..., 0]))
-    np.testing.assert_allclose(image, np.repeat(COLOURS[..., :1], 3, 2) / 255, atol=1e-6)
+def test_gray_becomes_three_channels(tmp_path):
+    image = read_image(save(tmp_path / 'a.png', COLORS[..., 0]))
+    np.testing.assert_allclose(image, np.repeat(COLORS[..., :1], 3, 2) / 255, atol=1e-6)
 
 
 def test_alpha_is_dropped(tmp_path):
-    rgba = np.dstack([COLOURS, np.full((6, 9), 7, np.uint8)])
-    np.testing.assert_allclose(read_image(save(tmp_path / 'a.png', rgba)), COLOURS / 255, atol=1e-6)
+    rgba = np.dstack([COLORS, np.full((6, 9), 7, np.uint8)])
+    np.testing.assert_allclose(read_image(save(tmp_path / 'a.png', rgba)), COLORS / 255, atol=1e-6)
 
 
 def test_palette(tmp_path):
-    picture = Image.fromarray(COLOURS).convert('P')
+    picture = Image.fromarray(COLORS).convert('P')
     picture.save(tmp_path / 'a.png')
     np.testing.assert_allclose(read_image(tmp_path / 'a.png'), np.asarray(picture.convert('RGB')) / 255, atol=1e-6)
 
@@ -56,22 +56,22 @@ def test_exif_orientation(tmp_path):
 
 
 def test_float_arrays(tmp_path):
-    np.save(tmp_path / 'a.npy', COLOURS.astype(np.float64) / 255)
-    np.testing.assert_allclose(read_image(tmp_path / 'a.npy'), COLOURS / 255, atol=1e-6)
+    np.save(tmp_path / 'a.npy', COLORS.astype(np.float64) / 255)
+    np.testing.assert_allclose(read_image(tmp_path / 'a.npy'), COLORS / 255, atol=1e-6)
     assert read_size(tmp_path / 'a.npy') == (6, 9)
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
 @pytest.mark.parametrize('order', ['rgb', 'bgr'])
 def test_integer_arrays_in_both_orders(tmp_path, dtype, order):
-    array = COLOURS.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    array = COLORS.astype(dtype) * (257 if dtype == np.uint16 else 1)
     np.save(tmp_path / 'a.npy', array if order == 'rgb' else array[..., ::-1])
-    np.testing.assert_allclose(read_image(tmp_path / 'a.npy', array_order=order), COLOURS / 255, atol=1e-6)
+    np.testing.assert_allclose(read_image(tmp_path / 'a.npy', array_order=order), COLORS / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize('mode', ['LA', '1', 'CMYK'])
 def test_other_modes(tmp_path, mode):
-    picture = Image.fromarray(COLOURS).convert(mode)
+    picture = Image.fromarray(COLORS).convert(mode)
     name = tmp_path / ('a.tif' if mode == 'CMYK' else 'a.png')
     picture.save(name)
     np.testing.assert_allclose(read_image(name), np.asarray(picture.convert('RGB')) / 255, atol=1e-6)
@@ -141,8 +141,8 @@ def test_unreadable_files_are_named(tmp_path, name, make, message):
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
-    write_image(tmp_path / 'sub' / 'a.png', COLOURS / 255)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'sub' / 'a.png')), COLOURS)
+    write_image(tmp_path / 'sub' / 'a.png', COLORS / 255)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'sub' / 'a.png')), COLORS)
 
     def fail(self, file, **options):
         file.write(b'half')
@@ -150,16 +150,16 @@ def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, 'save', fail)
     with pytest.raises(KeyboardInterrupt):
-        write_image(tmp_path / 'b.png', COLOURS / 255)
+        write_image(tmp_path / 'b.png', COLORS / 255)
     assert [p.name for p in tmp_path.iterdir()] == ['sub']
 
 
 def test_listing_follows_links_and_skips_hidden_files(tmp_path):
     (tmp_path / 'real').mkdir()
     (tmp_path / 'set').mkdir()
-    save(tmp_path / 'real' / 'b.png', COLOURS)
-    save(tmp_path / 'set' / 'a.PNG', COLOURS)
-    save(tmp_path / 'set' / '.hidden.png', COLOURS)
+    save(tmp_path / 'real' / 'b.png', COLORS)
+    save(tmp_path / 'set' / 'a.PNG', COLORS)
+    save(tmp_path / 'set' / '.hidden.png', COLORS)
     (tmp_path / 'set' / 'linked').symlink_to(tmp_path / 'real')
     assert [p.name for p in list_images(tmp_path / 'set')] == ['a.PNG', 'b.png']
     assert [p.name for p in list_images(tmp_path / 'set', recursive=False)] == ['a.PNG']

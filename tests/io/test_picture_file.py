@@ -17,7 +17,7 @@ from isalux_mm.io.picture_file import (
 )
 
 RNG = np.random.default_rng(0)
-COLOURS = cv2.resize(RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8), (53, 37))  # smooth
+COLORS = cv2.resize(RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8), (53, 37))  # smooth
 DEEP = RNG.integers(0, 65536, (37, 53, 4), dtype=np.uint16)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
 LOSSLESS = ['.png', '.tif']
@@ -33,11 +33,11 @@ def exif_of(orientation=1, **texts):
 
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_turning_is_pillows_and_can_be_undone(orientation):
-    picture = Image.fromarray(COLOURS)
+    picture = Image.fromarray(COLORS)
     picture.getexif()[0x0112] = orientation
     expected = np.asarray(ImageOps.exif_transpose(picture))
-    np.testing.assert_array_equal(to_upright(COLOURS, orientation), expected)
-    np.testing.assert_array_equal(to_stored(expected, orientation), COLOURS)
+    np.testing.assert_array_equal(to_upright(COLORS, orientation), expected)
+    np.testing.assert_array_equal(to_stored(expected, orientation), COLORS)
 
 
 @pytest.mark.parametrize('orientation', [1, 3, 6, 7])
@@ -46,7 +46,7 @@ def test_orientation_exif_profile_and_resolution_survive(tmp_path, suffix, orien
     source, result = tmp_path / f'a{suffix}', tmp_path / 'out' / f'a{suffix}'
     options = {} if suffix != '.webp' else dict(lossless=True)
     exif = exif_of(orientation).tobytes()
-    Image.fromarray(COLOURS).save(source, exif=exif, icc_profile=PROFILE, dpi=(300, 300), **options)
+    Image.fromarray(COLORS).save(source, exif=exif, icc_profile=PROFILE, dpi=(300, 300), **options)
     picture = read_picture(source)
     with Image.open(source) as file:
         seen = np.asarray(ImageOps.exif_transpose(file))
@@ -66,7 +66,7 @@ def test_orientation_exif_profile_and_resolution_survive(tmp_path, suffix, orien
 def test_the_old_thumbnail_is_left_out(tmp_path):
     exif = exif_of()
     blob = exif.tobytes()
-    Image.fromarray(COLOURS).save(tmp_path / 'a.jpg', exif=blob)
+    Image.fromarray(COLORS).save(tmp_path / 'a.jpg', exif=blob)
     write_picture(tmp_path / 'b.jpg', read_picture(tmp_path / 'a.jpg'))
     with Image.open(tmp_path / 'b.jpg') as file:
         assert not file.getexif().get_ifd(1)
@@ -79,7 +79,7 @@ def test_16_bits_survive(tmp_path, suffix, channels, orientation):
     source, result = tmp_path / f'a{suffix}', tmp_path / 'out' / f'a{suffix}'
     samples = DEEP[..., 0] if channels == 1 else DEEP[..., :channels]
     picture = Picture(*[getattr(picture_of(to_upright(samples, orientation)), f) for f in ('image', 'alpha', 'depth',
-                                                                                         'grey')],
+                                                                                         'gray')],
                       orientation=orientation, exif=exif_of(orientation).tobytes(), icc=PROFILE, dpi=(300.0, 300.0))
     write_picture(source, picture)
     stored = tifffile.imread(source) if suffix == '.tif' else cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
@@ -89,7 +89,7 @@ def test_16_bits_survive(tmp_path, suffix, channels, orientation):
     assert np.abs(stored.astype(int) - samples).max() <= (1 if channels == 1 else 0)  # luma of equal channels rounds
     again = read_picture(source)
     np.testing.assert_allclose(again.image, picture.image, atol=1.01 / 65535)
-    assert (again.depth, again.grey, again.orientation, again.icc) == ('uint16', channels == 1, orientation, PROFILE)
+    assert (again.depth, again.gray, again.orientation, again.icc) == ('uint16', channels == 1, orientation, PROFILE)
     assert again.dpi == pytest.approx((300, 300), abs=0.1)
     write_picture(result, again)
     assert read_picture(result).samples().tolist() == again.samples().tolist()
@@ -99,10 +99,10 @@ def test_16_bits_survive(tmp_path, suffix, channels, orientation):
 @pytest.mark.parametrize(('suffix', 'mode'), [
     ('.png', 'LA'), ('.png', 'RGBA'), ('.png', 'PA'), ('.tif', 'LA'), ('.tif', 'RGBA'), ('.webp', 'RGBA')])
 def test_alpha_survives(tmp_path, suffix, mode):
-    alpha = RNG.integers(1, 256, COLOURS.shape[:2], dtype=np.uint8)
-    picture = Image.fromarray(np.dstack([COLOURS, alpha]))
+    alpha = RNG.integers(1, 256, COLORS.shape[:2], dtype=np.uint8)
+    picture = Image.fromarray(np.dstack([COLORS, alpha]))
     if mode == 'PA':
-        picture = Image.fromarray(COLOURS).convert('P')
+        picture = Image.fromarray(COLORS).convert('P')
         picture.save(tmp_path / 'a.png', transparency=3)
         alpha = np.where(np.asarray(picture) == 3, 0, 255)
     else:
@@ -116,8 +116,8 @@ def test_alpha_survives(tmp_path, suffix, mode):
     assert read_picture(tmp_path / 'b.jpg').alpha is None
 
 
-def test_grey_stays_grey_with_its_luma(tmp_path):
-    Image.fromarray(COLOURS[..., 0]).save(tmp_path / 'a.png')
+def test_gray_stays_gray_with_its_luma(tmp_path):
+    Image.fromarray(COLORS[..., 0]).save(tmp_path / 'a.png')
     read = read_picture(tmp_path / 'a.png')
     enhanced = read.with_image(np.broadcast_to(np.float32([0.5, 0.25, 1.0]), read.image.shape))
     write_picture(tmp_path / 'b.png', enhanced)
@@ -141,7 +141,7 @@ def test_arrays_survive(tmp_path, dtype):
     np.testing.assert_array_equal(np.load(tmp_path / 'b.npy'), samples)
 
 
-def test_lzw_tiff_and_inverted_grey(tmp_path):
+def test_lzw_tiff_and_inverted_gray(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.tif'), DEEP[..., 2::-1], (cv2.IMWRITE_TIFF_COMPRESSION, 5))  # LZW: not tifffile's
     np.testing.assert_array_equal(read_picture(tmp_path / 'a.tif').samples(), DEEP[..., :3])
     tifffile.imwrite(tmp_path / 'b.tif', DEEP[..., 0], photometric='miniswhite')
@@ -149,7 +149,7 @@ def test_lzw_tiff_and_inverted_grey(tmp_path):
 
 
 def test_cmyk_becomes_srgb_without_its_profile(tmp_path):
-    Image.fromarray(COLOURS).convert('CMYK').save(tmp_path / 'a.jpg', icc_profile=b'no profile at all')
+    Image.fromarray(COLORS).convert('CMYK').save(tmp_path / 'a.jpg', icc_profile=b'no profile at all')
     read = read_picture(tmp_path / 'a.jpg')
     assert read.icc is None
     with Image.open(tmp_path / 'a.jpg') as file:
@@ -182,12 +182,12 @@ def test_no_picture(samples):
 
 def test_unknown_suffix_leaves_nothing_behind(tmp_path):
     with pytest.raises(ValueError, match=r"known picture format.*'\.xyz'"):
-        write_picture(tmp_path / 'a.xyz', picture_of(COLOURS))
+        write_picture(tmp_path / 'a.xyz', picture_of(COLORS))
     assert not list(tmp_path.iterdir())
 
 
 def test_links_that_lead_back_end(tmp_path):
     (tmp_path / 'set').mkdir()
-    Image.fromarray(COLOURS).save(tmp_path / 'set' / 'a.png')
+    Image.fromarray(COLORS).save(tmp_path / 'set' / 'a.png')
     (tmp_path / 'set' / 'back').symlink_to(tmp_path / 'set')
     assert [p.name for p in list_images(tmp_path)] == ['a.png']

@@ -26,14 +26,15 @@ def test_forms_agree(inputs, options, with_priors):
     x, illumination, semantics = inputs
     priors = (illumination, semantics) if with_priors else (None, None)
     results = []
-    for form in ('plain', 'gram'):
+    for form in ('plain', 'gram', 'by_image'):
         module = build(form=form, **options).double()
         y = x.double().requires_grad_()
         out = module(y, *(p if p is None else p.double() for p in priors))
         gradients = torch.autograd.grad(out.pow(2).sum(), [y, *module.parameters()])
         results.append((out, *gradients))
-    for a, b in zip(*results):
-        torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-8)
+    for a, *others in zip(*results):
+        for b in others:
+            torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-8)
 
 
 def test_enrichment_is_equation_9(inputs):
@@ -71,8 +72,9 @@ def test_depthwise_qkv_changes_the_result_and_trains(inputs):
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-def test_autocast_stays_near_float32(inputs, dtype):
-    module = build()
+@pytest.mark.parametrize('form', ['gram', 'by_image'])
+def test_autocast_stays_near_float32(inputs, dtype, form):
+    module = build(form=form)
     expected = module(*inputs)
     with torch.autocast('cpu', dtype=dtype):
         got = module(*inputs)

@@ -200,7 +200,7 @@ def test_strips_and_tiles_take_it_from_the_whole_picture():
     torch.testing.assert_close(there[inner], features[..., 32:96, 64:128][inner], rtol=1e-4, atol=1e-5)
 
 
-def test_package_holds_weights_and_licence():
+def test_package_holds_weights_and_license():
     notice = PACKAGED.with_name('semantic_prior.LICENSE.txt')
     assert PACKAGED.stat().st_size + notice.stat().st_size <= 8 * MIB
     text = notice.read_text()

@@ -59,7 +59,7 @@ def test_gamma_base_brings_a_flat_image_to_the_target_luma():
     torch.testing.assert_close(gamma_brightened(bright), bright)
 
 
-ALL = ('fade', 'grey', 'black')
+ALL = ('fade', 'gray', 'black')
 
 
 @pytest.mark.parametrize('base', ['input', 'gamma'])
@@ -93,8 +93,8 @@ def test_safeguards_let_dark_pictures_through(base):
 
 
 def test_a_safeguard_is_named():
-    with pytest.raises(ValueError, match="safeguards must be one of .*got 'gray'"):
-        build(safeguards=('gray', ))
+    with pytest.raises(ValueError, match="safeguards must be one of .*got 'green'"):
+        build(safeguards=('green', ))
 
 
 def test_images_of_a_batch_do_not_meet():
@@ -195,7 +195,7 @@ SWITCHES = {
     'dense FFN': (dict(ffn=dict(type='DenseFFN')), 'ffn.'),
     'gamma base': (dict(base='gamma'), None),
     'brightened input': (dict(brightened_input=True), 'embed.weight'),
-    'safeguards': (dict(safeguards=('grey', 'black')), None),
+    'safeguards': (dict(safeguards=('gray', 'black')), None),
     'fade': (dict(base='gamma', safeguards=('fade', )), None),
 }
 SAME_RESULT = {
@@ -211,7 +211,7 @@ def shared_state(source, target):
     return {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
 
 
-def randomised():
+def randomized():
     """A default network away from its start, where LoRA and every bias count."""
     network = build()
     torch.manual_seed(1)
@@ -223,7 +223,7 @@ def randomised():
 @pytest.mark.parametrize('switch', SWITCHES)
 def test_a_switch_changes_what_it_should_and_nothing_else(switch):
     changes, part = SWITCHES[switch]
-    default = randomised()
+    default = randomized()
     changed = build(**changes)  # in training mode, where the noise of a noisy gate counts
     shapes = [{n: p.shape for n, p in m.named_parameters()} for m in (default, changed)]
     different = {n for n in shapes[0].keys() | shapes[1].keys() if shapes[0].get(n) != shapes[1].get(n)}
@@ -235,7 +235,7 @@ def test_a_switch_changes_what_it_should_and_nothing_else(switch):
 
 @pytest.mark.parametrize('form', SAME_RESULT)
 def test_another_form_of_the_same_function(form):
-    default = randomised()
+    default = randomized()
     changed = build(**SAME_RESULT[form]).eval()
     changed.load_state_dict(default.state_dict())
     image = torch.rand(3, 3, 12, 14) * 0.4

@@ -71,8 +71,8 @@ def test_packaged_weights(name):
     assert psnr(enhanced, gt).item() > psnr(low, gt).item() + 8
 
 
-def test_grey_black_white_and_a_lamp(harmless):
-    assert_demands(harmlessness.measure_grey(harmless))
+def test_gray_black_white_and_a_lamp(harmless):
+    assert_demands(harmlessness.measure_gray(harmless))
 
 
 def test_well_lit_photographs_stay_as_they_are(harmless, photographs):
@@ -83,7 +83,7 @@ def test_one_photograph_at_ten_exposures(harmless, photographs):
     assert_demands(harmlessness.measure_exposures(harmless, [halve(p) for p in photographs[:EXPOSED]]))
 
 
-def test_colour_of_held_out_pairs(harmless):
+def test_color_of_held_out_pairs(harmless):
     if not PAIRS.is_dir():
         pytest.skip('needs the training pairs of LOL-v1 at data/LOL/our485')
     names = Config.fromfile(HOLDOUT).lol_v1_holdout[::EVERY]

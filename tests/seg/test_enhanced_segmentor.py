@@ -62,7 +62,7 @@ def test_the_identity_gives_the_plain_segmentor(name):
     dict(size=None, size_divisor=32, pad_val=7, seg_pad_val=19), dict(test_cfg=dict(size_divisor=32))
 ], ids=str)
 @pytest.mark.parametrize('training', [False, True])
-def test_the_segmentors_preprocessor_is_honoured_to_the_letter(options, training, fcn):
+def test_the_segmentors_preprocessor_is_honored_to_the_letter(options, training, fcn):
     fcn.data_preprocessor.update(options)
     plain, chain = build_plain(fcn), build_chain(fcn)
     data = batch(((50, 96), (64, 80)) if training else ODD)

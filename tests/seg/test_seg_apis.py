@@ -152,7 +152,7 @@ class TestWrongUse:
         with pytest.raises(ValueError, match='must take images alone, got EncoderDecoder, which takes text too'):
             checked_preprocessor(plain)
 
-    def test_a_grey_image(self, config):
+    def test_a_gray_image(self, config):
         with pytest.raises(ValueError, match=r'images \(3, H, W\), got \[\(1, 8, 8\)\]'):
             build_chain(config.model).data_preprocessor(dict(inputs=[torch.zeros(1, 8, 8)]))
 

@@ -6,13 +6,13 @@ import torch
 
 pytest.importorskip('mmseg')
 
-from isalux_mm.visualization.chain_pictures import chain_of
 from mmengine.structures import PixelData
 from mmseg.models import SegTTAModel
 from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 from small_segmentors import batch, build_chain, whole_config
 
+from isalux_mm.chain.pictures import chain_of
 from isalux_mm.seg.hooks import EnhancedSegVisualizationHook, draw_masks
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 

@@ -63,7 +63,7 @@ def by_hand() -> dict:
 
 
 def test_figures_by_hand():
-    found = report.summarise(by_hand())
+    found = report.summarize(by_hand())
     ours = next(r for r in found['rows'] if (r['size'], r['model']) == ('10x20', 'ours'))
     assert (ours['latency_q1'], ours['latency'], ours['latency_q3']) == (1.5, 2.0, 3.0)
     assert ours['cpu_time'] == 4.0 and ours['rounds'] == 3
@@ -88,32 +88,19 @@ def test_throughput_on_a_gpu_is_that_of_queued_calls():
     raw = by_hand()
     for sample in raw['samples']:
         sample.update(burst=sample['wall'] / 4, gpu=sample['wall'] / 2)
-    row = report.summarise(raw)['rows'][0]
+    row = report.summarize(raw)['rows'][0]
     assert row['latency'] == 2.0 and row['gpu_time'] == 1.0 and row['images_per_second'] == 4.0
 
 
 def test_markdown_holds_the_figures():
     raw = by_hand()
-    text = report.to_markdown(dict(raw, **report.summarise(raw)))
+    text = report.to_markdown(dict(raw, **report.summarize(raw)))
     ours = ('ours', '1.500', '0.00', '2000.0', '1500.0 to 3000.0', '4000.0', '1', '0.0002', '3.00', '3.00', '40.0%',
             '3.0', '0.25')
     assert f'| {" | ".join(ours)} |' in text
     assert '| peer | 1.000 | 1.500 |' in text and 'a processor' in text
     assert 'Not finished' not in text
-    assert 'Not finished' in report.to_markdown(dict(raw, **report.summarise(raw), complete=False))
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / 'report.md'
-    report.write_atomically(path, lambda draft: draft.write_text('old'))
-
-    def fail(draft):
-        draft.write_text('half')
-        raise OSError('disk full')
-
-    with pytest.raises(OSError, match='disk full'):
-        report.write_atomically(path, fail)
-    assert [p.name for p in tmp_path.iterdir()] == ['report.md'] and path.read_text() == 'old'
+    assert 'Not finished' in report.to_markdown(dict(raw, **report.summarize(raw), complete=False))
 
 
 def test_flops_by_hand():
@@ -318,14 +305,16 @@ def test_defaults_of_the_modes():
     assert args.skip == [('restormer', '1080x1920')]
 
 
-def test_onnx_row_gives_what_the_prepared_one_gives(tiny_config):
+def test_onnx_row_gives_what_the_prepared_one_gives(tmp_path):
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
-    setup = rows.Setup(config=tiny_config)
+    config = tmp_path / 'one_scale.py'  # the time of an export grows with the number of operators
+    config.write_text(TINY.replace('(8, 16)', '(8, )').replace('(1, 1)', '(1, )').replace('(1, 2)', '(1, )'))
+    setup = rows.Setup(config=str(config))
     prepared, exported = (rows.build_row(name, setup) for name in ('isalux', 'isalux+onnx'))
     image = 0.3 * torch.rand(1, 3, 37, 53)
     expected = with_soft_highlights(prepared.call(image), image)  # the tone is part of what is exported
     torch.testing.assert_close(exported.call(image), expected, atol=1e-4, rtol=1e-3)
     assert exported.parameters == prepared.parameters
     with pytest.raises(ValueError, match='option onnx runs on the cpu in fp32, got cpu and bf16'):
-        rows.build_row('isalux+onnx', rows.Setup(config=tiny_config, dtype='bf16'))
+        rows.build_row('isalux+onnx', rows.Setup(config=str(config), dtype='bf16'))

@@ -53,9 +53,9 @@ def test_table_and_status(tool, folder, monkeypatch, capsys):
     assert {row[3] for row in rows} <= {'yes', '**no**'}
     black = next(row for row in rows if row[0].startswith('black'))
     assert float(black[1]) > 0.1 and black[3] == '**no**'
-    _, rows = call(tool, monkeypatch, capsys, *options, '--cfg-options', 'model.network.safeguards=fade,grey,black')
-    grey = [row for row in rows if row[0].startswith(('grey', 'black', 'white', 'lamp'))]
-    assert len(grey) == 5 and {row[3] for row in grey} == {'yes'}
+    _, rows = call(tool, monkeypatch, capsys, *options, '--cfg-options', 'model.network.safeguards=fade,gray,black')
+    gray = [row for row in rows if row[0].startswith(('grey ', 'black ', 'white ', 'lamp '))]
+    assert len(gray) == 5 and {row[3] for row in gray} == {'yes'}
 
 
 def test_without_data_the_cards_alone(tool, folder, monkeypatch, capsys):

@@ -156,7 +156,7 @@ def test_ignored_region_becomes_crowd(folders):
 def test_exif_turn_is_reported_and_the_stored_size_kept(folders):
     path = folders.images / 'Cat/2015_00002.JPG'
     exif = Image.Exif()
-    exif[converter.EXIF_ORIENTATION] = 6
+    exif[load_tool('dataset_converters/exdark_files').EXIF_ORIENTATION] = 6
     Image.fromarray(np.zeros((80, 100, 3), np.uint8)).save(path, exif=exif)
     folders.run()
     assert (folders.coco('official_val.json')['images'][0]['width'], len(folders.account())) == (100, 1)

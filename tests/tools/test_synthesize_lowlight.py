@@ -154,3 +154,23 @@ def test_the_demo_names_a_missing_package(tools, monkeypatch):
     monkeypatch.setattr(tools[1], 'find_spec', lambda name: None)
     with pytest.raises(FileNotFoundError, match='the demo needs the package skimage'):
         tools[1].packaged_photos()
+
+
+def test_the_base_of_cameras_and_a_fixed_range_of_exposure(tools, photos, tmp_path, monkeypatch):
+    for name, options in (('plain', ()), ('cameras', ('--base', 'cameras')),
+                          ('dark', ('--base', 'cameras', '--mean-ratio', 0.05, 0.06))):
+        assert run(tools[0], monkeypatch, photos, tmp_path / name, '--workers', 1, *options) == 0
+    plain, cameras = (contents(tmp_path / name) for name in ('plain', 'cameras'))
+    assert plain.keys() == cameras.keys() and all(plain[name] != cameras[name] for name in plain if '/low/' in name)
+    record = json.loads((tmp_path / 'dark' / tools[0].RECORD).read_text())
+    assert record['ranges']['mean_ratio'] == [0.05, 0.06]
+    assert (record['ranges']['extreme_share'], record['ranges']['lit_share']) == (0, 0)
+
+
+def test_a_set_begun_before_a_range_was_added_goes_on(tools, photos, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    run(tools[0], monkeypatch, photos, out, '--workers', 1)
+    record = json.loads((out / tools[0].RECORD).read_text())
+    del record['ranges']['luma_share'], record['ranges']['tinted_share']
+    (out / tools[0].RECORD).write_text(json.dumps(record))
+    assert run(tools[0], monkeypatch, photos, out, '--workers', 1) == 0

@@ -85,19 +85,30 @@ def test_resume_goes_on_where_it_stopped(trained, resume, tmp_path, monkeypatch)
     renamed = shutil.copy(config, tmp_path / f'resumed_{resume}.py')
     value = [] if resume == 'auto' else [tmp_path / 'work/iter_2.pth']
     call(monkeypatch, 'train', renamed, '--work-dir', tmp_path / 'work', '--resume', *value, '--cfg-options',
-         'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'default_hooks.checkpoint.interval=1')
+         'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'default_hooks.checkpoint.interval=1',
+         'default_hooks.checkpoint.save_best=None')  # the best of before lies in the other folder and would go
     state = torch.load(tmp_path / 'work/iter_3.pth', weights_only=False)  # written by this test
     assert state['meta']['iter'] == 3
     assert int(state['ema_state_dict']['steps']) == 3  # the averaged weights went on, too
 
 
-def test_amp_switch(trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize(('device', 'kind'), [('cpu', 'isalux_mm.BFloat16OptimWrapper'), ('cuda', 'AmpOptimWrapper')])
+def test_amp_switch(trained, tmp_path, monkeypatch, device, kind):
     config, _, _ = trained
     renamed = shutil.copy(config, tmp_path / 'amp.py')
     built = []
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
     monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
     assert main(['train', str(renamed), '--amp']) == 0
-    assert built[0].optim_wrapper.type == 'AmpOptimWrapper' and built[0].optim_wrapper.loss_scale == 'dynamic'
+    assert built[0].optim_wrapper.type == kind
+    assert built[0].optim_wrapper.get('loss_scale') == (None if device == 'cpu' else 'dynamic')
+
+
+def test_training_in_bfloat16_on_a_cpu(trained, tmp_path, monkeypatch):
+    config, _, _ = trained
+    renamed = shutil.copy(config, tmp_path / 'bfloat16.py')
+    call(monkeypatch, 'train', renamed, '--amp', '--work-dir', tmp_path / 'work')
+    assert (tmp_path / 'work/iter_2.pth').is_file()
 
 
 def test_test_prints_saves_and_tables(trained, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from torch import nn
 
 from isalux_mm.apis.explaining import VOC_CLASSES, blocks_of, explain
 from isalux_mm.registry import MODELS
-from isalux_mm.visualization.explanation import class_colours, class_shares, draw_explanation
+from isalux_mm.visualization.explanation import class_colors, class_shares, draw_explanation
 
 
 class StubSegmentation(nn.Module):
@@ -62,13 +62,13 @@ def test_semantics_have_classes_and_legend(picture, monkeypatch):
     drawn, without = draw_explanation(image, image, found), draw_explanation(image, image, explain(
         build(**NO_SEMANTICS), picture))
     assert drawn.dtype == np.uint8 and drawn.shape[1] * 3 == pytest.approx(without.shape[1] * 4, abs=8)
-    for colour in (class_colours(21)[[7, 15]] * 255).round().astype(int):
-        assert (np.abs(drawn.astype(int) - colour).max(axis=2) <= 1).sum() > 500
+    for color in (class_colors(21)[[7, 15]] * 255).round().astype(int):
+        assert (np.abs(drawn.astype(int) - color).max(axis=2) <= 1).sum() > 500
 
 
-def test_voc_colours():
+def test_voc_colors():
     """The colour map of the VOC development kit: aeroplane, person, TV monitor."""
-    assert (class_colours(21)[[0, 1, 15, 20]] * 255).tolist() == [[0, 0, 0], [128, 0, 0], [192, 128, 128], [0, 64, 128]]
+    assert (class_colors(21)[[0, 1, 15, 20]] * 255).tolist() == [[0, 0, 0], [128, 0, 0], [192, 128, 128], [0, 64, 128]]
 
 
 @pytest.mark.parametrize('options', [

@@ -37,7 +37,7 @@ def median_ratio(numerators: Mapping[int, float], denominators: Mapping[int, flo
     return float(np.median([numerators[r] / denominators[r] for r in common])) if common else None
 
 
-def summarise(raw: Mapping) -> dict[str, list[dict]]:
+def summarize(raw: Mapping) -> dict[str, list[dict]]:
     """Figures of a run.
 
     Args:
@@ -208,7 +208,7 @@ def _draw_bars(axes: Axes, results: Mapping, value: Callable[[Mapping], float | 
 
 def write_report(raw: Mapping, folder: Path, *, plot: bool) -> dict:
     """Writes benchmark.json, .md and, if asked for, .png; returns raw data and figures together."""
-    results = dict(raw, **summarise(raw))
+    results = dict(raw, **summarize(raw))
     write_json(folder / f'{STEM}.json', results, indent=1)
     write_text(folder / f'{STEM}.md', to_markdown(results))
     if plot:

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from peers import Restormer, Retinexformer
 from torch import Tensor, nn
 
-from isalux_mm.apis.export.graph import serialised
+from isalux_mm.apis.export.graph import serialized
 from isalux_mm.apis.export.running import runner
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.inference import prepare_for_inference
@@ -214,7 +214,7 @@ def _onnx_row(network: nn.Module, setup: Setup, parameters: int) -> Row:
     if (setup.device, setup.dtype) != ('cpu', 'fp32'):
         raise ValueError(f'option onnx runs on the cpu in fp32, got {setup.device} and {setup.dtype}')
     enhancer = ExportableEnhancer(network).eval()
-    run = runner(serialised(enhancer, 'onnx', outputs=['enhanced'], fixed_size=None, notes={}), 'onnx')
+    run = runner(serialized(enhancer, 'onnx', outputs=['enhanced'], fixed_size=None, notes={}), 'onnx')
     return Row(lambda images: run(images)[0], without_gradients(enhancer), parameters)
 
 

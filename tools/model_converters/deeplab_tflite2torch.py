@@ -1,4 +1,4 @@
-"""A quantised TFLite DeepLabv3-MobileNetV2 as weights of `isalux_mm.models.deeplab.DeepLabMobileNetV2`.
+"""A quantized TFLite DeepLabv3-MobileNetV2 as weights of `isalux_mm.models.deeplab.DeepLabMobileNetV2`.
 
     python tools/model_converters/deeplab_tflite2torch.py deeplabv3_mnv2_pascal_quant.tflite \\
         checkpoints/deeplabv3_mnv2_pascal.safetensors --check data/photos
@@ -6,7 +6,7 @@
 The files are google-coral's (`deeplabv3_mnv2_pascal_quant.tflite` and, at half width,
 `deeplabv3_mnv2_dm05_pascal_quant.tflite`, Apache-2.0). Their convolutions are taken in the order of execution, which
 is the module's, every shape checked; weights and biases are scaled from integers to floating point. Activations are
-not quantised in the module, so the labels agree at all but some pixels at the borders of classes: `--check FOLDER`
+not quantized in the module, so the labels agree at all but some pixels at the borders of classes: `--check FOLDER`
 compares them on photographs with the LiteRT interpreter, and nothing is written where fewer than 97% agree.
 
 Needs `ai-edge-litert` (pip install ai-edge-litert), which has the format's reader and the interpreter.
@@ -54,7 +54,7 @@ def read_convolutions(path: Path) -> list[Convolution]:
     """Weight and bias of every convolution of a TFLite file, float64, PyTorch's layout, in the order of execution.
 
     Raises:
-        ValueError: if a weight is not quantised to uint8 with one scale, or there is no convolution.
+        ValueError: if a weight is not quantized to uint8 with one scale, or there is no convolution.
     """
     schema, _ = litert()
     model = schema.Model.GetRootAs(path.read_bytes())
@@ -76,7 +76,7 @@ def _constant(model: Any, tensor: Any, path: Path) -> np.ndarray:
     """The values that the integers of a constant stand for, float64."""
     scheme, name = tensor.Quantization(), tensor.Name().decode()
     if tensor.Type() not in DTYPES or scheme is None or scheme.ScaleLength() != 1:
-        raise ValueError(f'{path}: expected constants quantised with one scale each, got another form in {name}')
+        raise ValueError(f'{path}: expected constants quantized with one scale each, got another form in {name}')
     data = model.Buffers(tensor.Buffer()).DataAsNumpy()
     integers = np.frombuffer(data.tobytes(), DTYPES[tensor.Type()]).reshape(tensor.ShapeAsNumpy())
     return (integers.astype(np.float64) - scheme.ZeroPoint(0)) * scheme.Scale(0)

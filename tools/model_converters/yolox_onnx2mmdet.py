@@ -8,7 +8,7 @@ every shape checked. Where a convolution has a batch norm in mmdet, its bias bec
 gamma with the variance make the scale 1 exactly. The result is compared with the ONNX file on a random picture
 (onnxruntime, else onnx's own reference) and is not written if it differs.
 
-A norm with mean 0 and variance 1 is right in evaluation, but training, which normalises by the batch, would start from
+A norm with mean 0 and variance 1 is right in evaluation, but training, which normalizes by the batch, would start from
 another function. `--calibrate FOLDER` measures the mean and variance of every norm's input on pictures and moves them
 into the norm, gamma and beta adjusted: the function stays, and training mode starts close to it.
 

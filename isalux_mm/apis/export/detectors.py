@@ -4,7 +4,7 @@ from pathlib import Path
 import torch
 
 import isalux_mm
-from isalux_mm.apis.export.graph import serialised
+from isalux_mm.apis.export.graph import serialized
 from isalux_mm.apis.export.report import LIMITS, ExportReport, check_export, write_checked
 from isalux_mm.apis.export.running import dark_images, runner
 
@@ -40,7 +40,7 @@ def export_detector(out: str | Path,
     if any(side % network.stride for side in fixed_size):
         raise ValueError(f'fixed_size must be multiples of {network.stride}, got {tuple(fixed_size)}')
     outputs = ('boxes', 'scores')
-    content = serialised(network, 'onnx', outputs=outputs, fixed_size=fixed_size, notes=dict(
+    content = serialized(network, 'onnx', outputs=outputs, fixed_size=fixed_size, notes=dict(
         name=str(model), producer=f'isalux-mm {isalux_mm.__version__}', input_range='RGB, 0 to 1, NCHW, float32'))
     shape, limit, worst = (1, *fixed_size), LIMITS['onnx'], None
     if check:

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import isalux_mm
-from isalux_mm.apis.export.graph import serialised
+from isalux_mm.apis.export.graph import serialized
 from isalux_mm.apis.export.report import LEAST_SIDE, LIMITS, ExportReport, check_export, write_checked
 from isalux_mm.apis.export.running import dark_images, largest_difference, runner
 from isalux_mm.apis.inferencer import EnhanceInferencer
@@ -14,7 +14,7 @@ from isalux_mm.inference.export_forms import ExportableEnhancer
 from isalux_mm.model_zoo import DEFAULT_MODEL, packaged_models
 
 CHECKED_SHAPES = ((1, 37, 53), (3, 64, 48), (2, 75, 130))  # (B, H, W), ours
-LICENCE = 'research use: part of the training photographs is licensed so; see docs/model_card.md'
+LICENSE = 'research use: part of the training photographs is licensed so; see docs/model_card.md'
 
 
 def export_onnx(out: str | Path,
@@ -81,7 +81,7 @@ def _export(kind: str, out: str | Path, model: str | Path | Config, *, weights: 
     exported = form(half=half)
     reference = form() if half else exported
     outputs = ('enhanced', 'routing')[:1 + with_routing]
-    content = serialised(exported, kind, outputs=outputs, fixed_size=fixed_size,
+    content = serialized(exported, kind, outputs=outputs, fixed_size=fixed_size,
                          notes=metadata(model, half=half, highlights=tone.highlights))
     shapes = () if not check else CHECKED_SHAPES if fixed_size is None else ((1, *fixed_size), )
     worst = None
@@ -99,5 +99,5 @@ def metadata(model: str | Path | Config, *, half: bool, highlights: str) -> dict
     return dict(
         name=str(name), producer=f'isalux-mm {isalux_mm.__version__}', input_range='RGB, 0 to 1, NCHW, float32',
         output_range='RGB, 0 to 1, NCHW, float32', computes_in='float16' if half else 'float32',
-        highlights=highlights, least_side=str(LEAST_SIDE), code_licence='Apache-2.0',
-        weights_licence=LICENCE if packaged else 'as of the weights that were given')
+        highlights=highlights, least_side=str(LEAST_SIDE), code_license='Apache-2.0',
+        weights_license=LICENSE if packaged else 'as of the weights that were given')

@@ -3,6 +3,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ OPSET = 18  # the first with antialiased Resize, which the semantic prior needs
 AXES = ('batch', 'channels', 'height', 'width')
 
 
-def serialised(network: nn.Module, kind: str, *, outputs: Sequence[str], fixed_size: tuple[int, int] | None,
+def serialized(network: nn.Module, kind: str, *, outputs: Sequence[str], fixed_size: tuple[int, int] | None,
                notes: dict[str, str], multiple: int = 1) -> bytes:
     """A network of one input (B, 3, H, W), float32, as the content of a file.
 
@@ -43,7 +44,7 @@ def to_onnx(program: torch.export.ExportedProgram, outputs: Sequence[str], notes
     from onnxscript.optimizer import fold_constants, remove_unused_nodes
     with quiet_exporter():
         # of the exporter's own passes the cheap ones, which do nearly all; its pattern rewriting takes minutes
-        exported = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=list(outputs),
+        exported: Any = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=list(outputs),
                                      opset_version=OPSET, verbose=False, optimize=False)
         fold_constants(exported.model)
         CommonSubexpressionEliminationPass()(exported.model)

@@ -143,7 +143,7 @@ class Workbench:
         paths, numbers = [], []
         for source in (shown.before, shown.after):
             with self.lock:
-                drawn, number = self.overlay(replace(self._read(source), grey=False).samples())
+                drawn, number = self.overlay(replace(self._read(source), gray=False).samples())
             paths.append(source.with_name(f'boxes_{source.stem}.png'))
             write_image(paths[-1], drawn / np.float32(255))
             numbers.append(number)

@@ -3,7 +3,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,18 +31,30 @@ class VideoJob:
         self.av, self.reader, self.writer, self.report = av, reader, writer, report
         if not reader.streams.video:
             raise ValueError(f'source must have a video stream, got {[s.type for s in reader.streams] or "none"}')
-        self.source = reader.streams.video[0]
+        self.source: Any = reader.streams.video[0]
         self.source.thread_type = 'AUTO'
         self.rate = self.source.average_rate or self.source.guessed_rate or Fraction(25)
-        self.target = writer.add_stream(codec, rate=self.rate, options=options)
-        self.copies = {}
-        self.look: VideoLook | None = None
+        # of the picture, which the codec decides: a `VideoStream`
+        self.target: Any = writer.add_stream(codec, rate=self.rate, options=options)
+        self.copies: dict[int, Any] = {}
+        self._look: VideoLook | None = None  # of the frame read last
         self._started = False
         self._pts: int | None = None
         writer.metadata.update(reader.metadata)
         for stream in reader.streams:
             if stream is not self.source:
                 self._copy(stream)
+
+    @property
+    def look(self) -> VideoLook:
+        """How the frame read last is to be read, and so the next one that is written.
+
+        Raises:
+            ValueError: if no frame has been read.
+        """
+        if self._look is None:
+            raise ValueError('a frame must be read before one is written')
+        return self._look
 
     @property
     def frames_expected(self) -> int | None:
@@ -94,11 +106,11 @@ class VideoJob:
         return 0.0 if last is None else float((pts - last) * self.source.time_base)
 
     def _rgb(self, frame: 'av.VideoFrame') -> np.ndarray:
-        self.look = VideoLook.of(frame)
+        self._look = look = VideoLook.of(frame)
         deep = any(component.bits > 8 for component in frame.format.components)
-        rgb = frame.reformat(format='rgb48le' if deep else 'rgb24', src_colorspace=self.look.matrix,
-                             dst_colorspace=self.look.matrix, src_color_range=self.look.range, dst_color_range=FULL)
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), self.look.turns))
+        rgb = frame.reformat(format='rgb48le' if deep else 'rgb24', src_colorspace=look.matrix,
+                             dst_colorspace=look.matrix, src_color_range=look.range, dst_color_range=FULL)
+        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), look.turns))
 
     def write(self, image: np.ndarray) -> None:
         """Encodes an enhanced frame with the time stamp of the frame read last."""
@@ -120,16 +132,17 @@ class VideoJob:
         source, target = self.source, self.target
         target.width, target.height = width, height
         even = height % 2 == width % 2 == 0
-        target.pix_fmt = pixel_format(self.av, target.codec_context.name, self.look.format, even=even)
+        look = self.look
+        target.pix_fmt = pixel_format(self.av, target.codec_context.name, look.format, even=even)
         target.codec_context.time_base = source.time_base
         target.codec_context.thread_type = 'AUTO'
         ratio = source.codec_context.sample_aspect_ratio or source.sample_aspect_ratio
         if ratio:
-            target.codec_context.sample_aspect_ratio = 1 / ratio if self.look.turns % 2 else ratio
-        target.codec_context.colorspace = self.look.colorspace
-        target.codec_context.color_range = self.look.range
-        target.codec_context.color_primaries = self.look.primaries
-        target.codec_context.color_trc = self.look.transfer
+            target.codec_context.sample_aspect_ratio = 1 / ratio if look.turns % 2 else ratio
+        target.codec_context.colorspace = look.colorspace
+        target.codec_context.color_range = look.range
+        target.codec_context.color_primaries = look.primaries
+        target.codec_context.color_trc = look.transfer
         self._started = True
 
     def finish(self) -> None:

@@ -60,7 +60,7 @@ def _no_trace_of_the_tracer():
 
 @pytest.fixture(scope='module')
 def plain():
-    return network(safeguards=('fade', 'grey', 'black'))
+    return network(safeguards=('fade', 'gray', 'black'))
 
 
 @pytest.fixture(scope='module')
@@ -202,7 +202,7 @@ def test_command_writes_checks_and_refuses(tiny, tmp_path, capsys):
     assert main([*command, '--overwrite', '--no-check']) == 0
     assert 'difference' not in capsys.readouterr().out
     assert [p.name for p in out.parent.iterdir()] == ['tiny.pt2']
-    notes = {'weights_licence': '', 'producer': ''}
+    notes = {'weights_license': '', 'producer': ''}
     torch.export.load(str(out), extra_files=notes)
     assert notes['producer'].startswith('isalux-mm')
 

@@ -4,12 +4,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from processes import PATIENCE, environment, wait_until
+from processes import PATIENCE, environment, started, wait_until
 
 TIMEOUT = 1000 * PATIENCE  # milliseconds, of Playwright
 TRIALS = 3  # of ports: another process may take one between the look and the start
@@ -47,28 +47,33 @@ class Server:
     def __init__(self, folder: Path, *command: str):
         self.log, self.temporary = folder / 'server.log', folder / 'temporary'
         self.temporary.mkdir()
-        for _ in range(TRIALS):
-            with open(self.log, 'wb') as log:
-                self.process = subprocess.Popen(
-                    [sys.executable, *command, '--port', str(free_port())], stdout=log, stderr=log,
-                    env=environment(TMPDIR=str(self.temporary)))
-            wait_until(lambda: self.process.poll() is not None or ADDRESS.search(self.log.read_text()))
-            if TAKEN not in self.log.read_text():
-                break
-        found = ADDRESS.search(self.log.read_text())
-        if not found:
-            pytest.fail(f'the server did not start:\n{self.log.read_text()}')
-        self.address = found.group()
+        with ExitStack() as stack:  # a start that fails leaves no process behind
+            for _ in range(TRIALS):
+                log = stack.enter_context(open(self.log, 'wb'))
+                self.process = stack.enter_context(started(
+                    *command, '--port', str(free_port()), stdout=log, stderr=log,
+                    env=environment(TMPDIR=str(self.temporary))))
+                wait_until(lambda: self.process.poll() is not None or ADDRESS.search(self.log.read_text()))
+                if TAKEN not in self.log.read_text():
+                    break
+            found = ADDRESS.search(self.log.read_text())
+            if not found:
+                pytest.fail(f'the server did not start:\n{self.log.read_text()}')
+            self.address, self._end = found.group(), stack.pop_all()
 
     def stop(self) -> int:
         """SIGTERM, which acts as Ctrl-C, but reaches processes started in the background too; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(PATIENCE)
+            return self.wait()
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+            return self.process.returncode  # it was killed
+
+    def wait(self) -> int:
+        """The exit code, once it has ended; an end that does not come is made."""
+        with self._end:
+            return self.process.wait(PATIENCE)
 
 
 class Visit:

@@ -12,7 +12,7 @@ import tifffile
 import torch
 from mmengine.config import Config
 from PIL import Image, ImageCms
-from processes import PATIENCE, wait_until
+from processes import wait_until
 
 from isalux_mm import cli
 from isalux_mm.apis import EnhanceInferencer
@@ -106,7 +106,7 @@ def test_an_explanation_is_drawn(bench, tmp_path):
     assert drawing.shape[0] > 200 and drawing.std() > 0.05
 
 
-@pytest.mark.parametrize('samples', [DARK, DARK[..., 0]], ids=['colour', 'grey'])
+@pytest.mark.parametrize('samples', [DARK, DARK[..., 0]], ids=['color', 'gray'])
 def test_boxes_on_both_previews(samples, tiny, tmp_path):
     def overlay(image):
         drawn = image.copy()
@@ -393,7 +393,7 @@ def test_a_full_queue_is_said_and_ctrl_c_removes_all_files_and_nobody_else_is_ca
 def test_loggers_of_the_process_outlive_the_page(tmp_path):
     pytest.importorskip('gradio', reason='Gradio is not installed')
     running = browser.Server(tmp_path, str(BLOCKED), str(tmp_path), '--now')
-    assert running.process.wait(PATIENCE) == 0, running.log.read_text()
+    assert running.wait() == 0, running.log.read_text()
     for name in ('mmengine', 'standard'):
         lines = (tmp_path / f'{name}.log').read_text().splitlines()
         assert len(lines) == 2 and 'before the page' in lines[0] and 'after the page' in lines[1]
