@@ -66,9 +66,16 @@ def find_model(name: str) -> PackagedModel:
 
 
 def find_weights(name: str | Path) -> Path:
-    """The file of a checkpoint: of a packaged model by its name; any other is taken as the path that it is."""
+    """The file of a checkpoint: of a packaged model by its name; any other is taken as the path that it is.
+
+    A path into the package, 'isalux_mm/weights/...', as configs of before had it, leads there from every folder.
+    """
     path = Path(name)
-    models = {} if path.is_file() or path.suffix or len(path.parts) != 1 else packaged_models()
+    if path.is_file() or path.is_absolute():
+        return path
+    if path.parts[:1] == (PACKAGE.name, ) and (PACKAGE.parent / path).is_file():
+        return PACKAGE.parent / path
+    models = {} if path.suffix or len(path.parts) != 1 else packaged_models()
     return models[path.name].weights if path.name in models else path
 
 

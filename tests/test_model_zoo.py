@@ -29,6 +29,16 @@ def test_a_file_of_that_name_goes_first(tmp_path):
     assert find_weights(NAME) == Path(NAME)
 
 
+def test_a_path_into_the_package_leads_there_from_every_folder(tmp_path):
+    name = f'isalux_mm/weights/{NAME}.safetensors'
+    assert find_weights(name).samefile(packaged_models()[NAME].weights)
+    neck = ISALuxNeck(network_config(NAME), name, frozen=True)
+    assert not neck.lacks_weights
+    (tmp_path / 'isalux_mm/weights').mkdir(parents=True)
+    (tmp_path / name).write_bytes(b'of somebody')
+    assert find_weights(name) == Path(name)  # a file that is there goes first
+
+
 @pytest.mark.parametrize('name', [f'{NAME}.pth', f'folder/{NAME}', 'nothing'])
 def test_what_is_no_name_is_a_path(name):
     assert find_weights(name) == Path(name)
