@@ -3,9 +3,11 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from isalux_mm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from isalux_mm.structures import EnhanceDataSample
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 STANDALONE = sorted((*CONFIGS.glob('*.py'), *(CONFIGS / 'ablation').glob('*.py')))
@@ -64,6 +66,35 @@ def test_the_main_config_keeps_the_papers_facts():
     assert {loss.type for loss in cfg.model.losses.values()} == {'MSELoss', 'PerceptualLoss', 'MSSSIMLoss'}  # Eq. 13
     trainable = sum(p.numel() for p in MODELS.build(cfg.model).network.parameters() if p.requires_grad)
     assert trainable == pytest.approx(1.85e6, rel=0.01)  # the paper's count
+
+
+def test_the_offline_sibling_needs_no_download(monkeypatch):
+    """All three terms of Eq. 13; it differs from the main config in what is downloaded."""
+    monkeypatch.setattr('torch.hub.download_url_to_file', lambda *args, **options: pytest.fail('a download'))
+    main, offline = (Config.fromfile(CONFIGS / f'isalux_lol{kind}.py') for kind in ('', '_offline'))
+    model = MODELS.build(offline.model)
+    model.init_weights()
+    gt = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.4
+    losses = model(gt - 0.1, [EnhanceDataSample(gt_img=gt[0])], mode='loss')
+    terms = {'loss_mse', 'loss_perceptual', 'loss_ms_ssim'}
+    assert terms <= losses.keys() and all(losses[name].isfinite() and losses[name] > 0 for name in terms)
+    offline.model.network.semantic_prior = main.model.network.semantic_prior
+    offline.model.losses.loss_perceptual = main.model.losses.loss_perceptual
+    for key in ('model', 'train_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'):
+        assert offline[key] == main[key]
+
+
+def test_the_adaptation_of_the_prior_builds():
+    cfg = Config.fromfile(CONFIGS / 'semantic_prior/dark_adaptation.py')
+    model = MODELS.build(cfg.model)
+    assert model.teacher.least_luma == 0 < model.student.least_luma
+    for dataset in (*cfg.train_dataloader.dataset.datasets, cfg.val_dataloader.dataset):
+        assert DATASETS.get(dataset.type) is not None and dataset.layout
+        for transform in dataset.pipeline:
+            TRANSFORMS.build(transform)
+    for metric in cfg.val_evaluator:
+        METRICS.build(metric)
+    assert len(cfg.train_dataloader.sampler.shares) == len(cfg.train_dataloader.dataset.datasets)
 
 
 HOURS = ('isalux_zero_shot', 'isalux_general', 'isalux_lol_finetune')

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.models import MobileNetV2
+from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.ops.misc import Conv2dNormActivation
 
 from isalux_mm.functional.checks import check_choice, check_range
@@ -21,9 +22,30 @@ STAGES = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3,
 DILATED, DILATION = slice(-3, None), 2  # the blocks behind the stride that was taken away
 LAST_CHANNELS = {0.5: 160, 1.0: 320}  # of the last block, by width
 MIDDLE = 128 / 255  # of the released models: a byte is taken as (byte - 128) / 128
-LEAST_LUMA = 0.35  # ours: below it the labels begin to suffer, above it photographs stay as they are
-DARKEST = 1 / 255  # a mean luma that is multiplied no further
+LEAST_LUMA = 0.3  # ours: of few well-lit photographs is the mean below it
+DARKEST = 1 / 255  # ours; a mean luma that is multiplied no further
+DARK_OCTAVES = 3  # ours; of the factor, from which the network takes a picture as wholly dark
 PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'semantic_prior.safetensors'
+
+
+class DarkAffine(nn.Module):
+    """x (1 + d scale) + d shift of every channel, d the picture's darkness: nothing in the light (ours).
+
+    Stands where the backbone had its norms. Zeros at first.
+
+    Args:
+        channels: of its input.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.scale, self.shift = (nn.Parameter(torch.zeros(channels, 1, 1)) for _ in range(2))
+
+    def forward(self, x: Tensor, darkness: Tensor | None = None) -> Tensor:
+        """x: (B, C, H, W); darkness: (B, 1, 1, 1), `None` for none."""
+        if darkness is None:
+            return x
+        return torch.addcmul(darkness * self.shift, x, 1 + darkness * self.scale)
 
 
 class DeepLabMobileNetV2(nn.Module):
@@ -32,7 +54,7 @@ class DeepLabMobileNetV2(nn.Module):
     The form of TensorFlow's released mobile models: torchvision's MobileNetV2 with the last stage dilated instead of
     strided, biases in the place of norms, and a head of a 1x1 convolution and the pooled image, without atrous
     branches. Output (i, j) belongs to input pixel (16 i, 16 j). A side of 16 k + 1 pixels is covered from its first
-    pixel to its last, and there symmetric padding is the same as TensorFlow's 'SAME'.
+    pixel to its last, and there symmetric padding is the same as TensorFlow's 'SAME'. Ours are the `DarkAffine`s.
 
     Args:
         width: multiplier of MobileNetV2's channels, 0.5 or 1.
@@ -46,38 +68,63 @@ class DeepLabMobileNetV2(nn.Module):
         super().__init__()
         check_choice(width, LAST_CHANNELS, 'width')
         backbone = MobileNetV2(
-            width_mult=width, inverted_residual_setting=STAGES, round_nearest=4, norm_layer=nn.Identity)
+            width_mult=width, inverted_residual_setting=STAGES, round_nearest=4, norm_layer=DarkAffine)
         self.features = backbone.features[:-1]  # without the layer that classifies
         for convolution in convolutions(self.features[DILATED]):
             if convolution.kernel_size == (3, 3):
                 convolution.dilation = convolution.padding = (DILATION, DILATION)
-        for convolution in convolutions(self.features):
-            convolution.bias = nn.Parameter(torch.zeros(convolution.out_channels))
         self.local = _branch(LAST_CHANNELS[width])
         self.pooled = _branch(LAST_CHANNELS[width])
         self.projection = _branch(2 * HEAD_CHANNELS)
         self.classifier = nn.Conv2d(HEAD_CHANNELS, num_classes, 1)
+        for convolution in convolutions(self):
+            convolution.bias = nn.Parameter(torch.zeros(convolution.out_channels))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), normalized; returns logits (B, classes, h, w), H and W over 16, rounded up."""
-        x = self.features(image.contiguous(memory_format=torch.channels_last))
-        pooled = self.pooled(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
-        return self.classifier(self.projection(torch.cat([pooled, self.local(x)], dim=1)))
+    def forward(self, image: Tensor, darkness: Tensor | None = None) -> Tensor:
+        """Logits (B, classes, h, w), h and w a sixteenth of the image's, rounded up.
+
+        Args:
+            image: (B, 3, H, W), normalized.
+            darkness: (B, 1, 1, 1) in [0, 1]; `None` for none.
+        """
+        x = run_layers(self.features, image.contiguous(memory_format=torch.channels_last), darkness)
+        pooled = run_layers(self.pooled, x.mean(dim=(2, 3), keepdim=True), darkness).expand(-1, -1, *x.shape[-2:])
+        x = torch.cat([pooled, run_layers(self.local, x, darkness)], dim=1)
+        return self.classifier(run_layers(self.projection, x, darkness))
+
+
+def run_layers(layers: nn.Sequential, x: Tensor, darkness: Tensor | None) -> Tensor:
+    """Runs torchvision's layers as they run themselves, and tells every `DarkAffine` among them the darkness."""
+    for layer in layers:
+        if isinstance(layer, DarkAffine):
+            x = layer(x, darkness)
+        elif isinstance(layer, InvertedResidual):
+            y = run_layers(layer.conv, x, darkness)
+            x = x + y if layer.use_res_connect else y
+        elif isinstance(layer, nn.Sequential):
+            x = run_layers(layer, x, darkness)
+        else:
+            x = layer(x)
+    return x
 
 
 @MODELS.register_module()
 class PackagedSemanticPrior(SegmentationPrior):
-    """DeepLabv3-MobileNetV2 for VOC's 21 classes, with weights in the package (ours): the published ones, converted.
+    """DeepLabv3-MobileNetV2 for VOC's 21 classes, adapted to darkness, with weights in the package (ours).
 
-    The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels. A
-    dark picture is multiplied by a factor, which in sRGB is about what a shorter exposure took; a brighter one stays.
+    The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels.
+
+    A picture whose mean luma is below `least_luma` is multiplied up to it: in sRGB that is about what a shorter
+    exposure took. The network's `DarkAffine`s gain force with that factor's octaves, up to three. A brighter picture
+    stays as it is, and the network sees it as it did before its adaptation.
 
     Args:
         width: as in `DeepLabMobileNetV2`; the package has weights for 1.
         checkpoint: file to load in the place of the package's, by `init_weights`.
         short_side: as in `SegmentationPrior`; rounded to 16 k + 1.
-        least_luma: mean luma that darker pictures are brought to; 0 leaves every picture as it is, as the network
-            was trained.
+        least_luma: mean luma that darker pictures are brought to; 0 takes every picture as a bright one.
+        force: exponent of the octaves. The package's weights were trained at 1 and serve better at 2: what they learned
+            is needed in deep darkness, and little of it in mild.
     """
     classes = VOC_CLASSES
 
@@ -86,12 +133,13 @@ class PackagedSemanticPrior(SegmentationPrior):
                  width: float = 1.0,
                  checkpoint: str | None = None,
                  short_side: int = 257,
-                 least_luma: float = LEAST_LUMA):
+                 least_luma: float = LEAST_LUMA,
+                 force: float = 2.0):
         super().__init__(
             f'{__name__}.DeepLabMobileNetV2', len(self.classes), module_args=dict(width=width),
             checkpoint=checkpoint or str(PACKAGED), short_side=short_side, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
         check_range(least_luma, 0, 1, 'least_luma')
-        self.least_luma = least_luma
+        self.least_luma, self.force = least_luma, force
 
     def init_weights(self) -> None:
         """Loads the package's weights, or `checkpoint`."""
@@ -104,16 +152,19 @@ class PackagedSemanticPrior(SegmentationPrior):
         rows, columns = (STRIDE * torch.sym_max((side - 1 + STRIDE // 2) // STRIDE, 1) + 1 for side in sides)
         return rows, columns
 
-    def prepared(self, image: Tensor) -> Tensor:
-        """The image, multiplied up to the least mean luma and cut off at white."""
-        mean = luma(image.mean(dim=(2, 3), keepdim=True)).clamp_min(DARKEST)
-        return (image * (self.least_luma / mean).clamp_min(1)).clamp_max(1)
-
     def logits(self, image: Tensor) -> Tensor:
-        """Logits in the centres of cells of eight pixels, (B, classes, 2 k, 2 l)."""
-        logits = self.network(image)
+        """Logits in the centres of cells of eight pixels, (B, classes, 2 k, 2 l), of an image in [0, 1]."""
+        factor = self.factor(image)
+        darkness = (factor.log2() / DARK_OCTAVES).clamp_max(1)**self.force if self.least_luma else None
+        image = (image * factor).clamp_max(1) if self.least_luma else image
+        logits = self.network((image - self.mean) / self.std, darkness)
         rows, columns = (_to_cells(side, logits) for side in logits.shape[-2:])
         return rows @ logits @ columns.T
+
+    def factor(self, image: Tensor) -> Tensor:
+        """What an image (B, 3, H, W) is multiplied by, (B, 1, 1, 1), 1 or more."""
+        mean = luma(image.mean(dim=(2, 3), keepdim=True))
+        return (self.least_luma / mean.clamp_min(DARKEST)).clamp_min(1)
 
 
 def convolutions(module: nn.Module) -> list[nn.Conv2d]:
@@ -122,7 +173,7 @@ def convolutions(module: nn.Module) -> list[nn.Conv2d]:
 
 
 def _branch(channels: int) -> Conv2dNormActivation:
-    return Conv2dNormActivation(channels, HEAD_CHANNELS, 1, norm_layer=None)
+    return Conv2dNormActivation(channels, HEAD_CHANNELS, 1, norm_layer=DarkAffine)
 
 
 def _to_cells(known: int, like: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from isalux_mm.functional.checks import check_range
 from isalux_mm.functional.label_agreement import confusion
 from isalux_mm.functional.resizing import size_of
 from isalux_mm.models.enhancer import reference_images, valid_sizes
@@ -28,24 +27,27 @@ class PriorAdaptation(BaseModel):
     Args:
         teacher: config of a `SegmentationPrior`.
         student: config of another, with the weights to start from.
-        bright_share: share of the training images that the student sees bright, so that it stays right in the light.
+        trained: endings of the names of the parameters that are trained; by default the `DarkAffine`s', which change
+            nothing in the light.
         data_preprocessor: config of a data preprocessor.
 
     Raises:
-        ValueError: if `bright_share` is not in [0, 1].
+        ValueError: if `trained` fits no parameter.
     """
 
     def __init__(self,
                  teacher: dict,
                  student: dict,
                  *,
-                 bright_share: float = 0.25,
+                 trained: Sequence[str] = ('.scale', '.shift'),
                  data_preprocessor: dict | None = dict(type='LowLightDataPreprocessor')):
         super().__init__(None if data_preprocessor is None else MODELS.build(data_preprocessor))
-        check_range(bright_share, 0, 1, 'bright_share')
         self.teacher, self.student = MODELS.build(teacher), MODELS.build(student)
-        self.student.network.requires_grad_(True)
-        self.bright_share = bright_share
+        chosen = [p for name, p in self.student.network.named_parameters() if name.endswith(tuple(trained))]
+        if not chosen:
+            raise ValueError(f'trained must be endings of names of parameters of the student, got {tuple(trained)}')
+        for parameter in chosen:
+            parameter.requires_grad_(True)
 
     def forward(self,
                 inputs: Tensor,
@@ -76,11 +78,9 @@ class PriorAdaptation(BaseModel):
 
     def loss(self, dark: Tensor, bright: Tensor) -> dict[str, Tensor]:
         """Divergence of the student's probabilities on the dark images from the teacher's on the bright ones."""
-        shown_bright = torch.rand(len(dark), device=dark.device) < self.bright_share
-        shown = torch.where(shown_bright.view(-1, 1, 1, 1), bright, dark)
         with torch.autocast(dark.device.type, enabled=False):
             expected = self.teacher(bright)
-        return dict(loss_divergence=balanced_divergence(self.student.scores(shown), expected))
+        return dict(loss_divergence=balanced_divergence(self.student.scores(dark), expected))
 
 
 def balanced_divergence(logits: Tensor, expected: Tensor) -> Tensor:

@@ -119,13 +119,9 @@ class SegmentationPrior(FrozenModule):
         """Height and width at which a picture of this size is segmented."""
         return reduced_size(height, width, self.short_side)
 
-    def prepared(self, image: Tensor) -> Tensor:
-        """What is done to an image (B, 3, H, W) of the working size, RGB in [0, 1], ahead of the normalization."""
-        return image
-
     def logits(self, image: Tensor) -> Tensor:
-        """Logits (B, classes, h, w) of a normalized image (B, 3, H, W) of a working size."""
-        out = self.network(image)
+        """Logits (B, classes, h, w) of an image (B, 3, H, W) of a working size, RGB in [0, 1]."""
+        out = self.network((image - self.mean) / self.std)
         return out[self.output_key] if self.output_key is not None else out
 
     def scores(self, image: Tensor) -> Tensor:
@@ -138,7 +134,7 @@ class SegmentationPrior(FrozenModule):
         # in a traced graph always: at the same size it changes nothing
         if torch.compiler.is_compiling() or size != tuple(image.shape[-2:]):
             image = F.interpolate(image, size=size, mode='bilinear', antialias=True)
-        logits = self.logits((self.prepared(image) - self.mean) / self.std)
+        logits = self.logits(image)
         if logits.shape[1] != self.out_channels:
             raise ValueError(f'num_classes must be the channels of the network\'s output, {logits.shape[1]}, '
                              f'got {self.out_channels}')
@@ -183,7 +179,7 @@ class TorchvisionSemanticPrior(SegmentationPrior):
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits at stride 8: torchvision's forward without its last upsampling, which the scales do not need."""
-        return self.network.classifier(self.network.backbone(image))
+        return self.network.classifier(self.network.backbone((image - self.mean) / self.std))
 
 
 def _resolve(dotted: str) -> Callable:

@@ -1,4 +1,6 @@
 """The packaged prior: geometry of its network and map, any size, frozen, weights and licence in the package."""
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,14 @@ from torchvision.models import mobilenet_v2
 
 from isalux_mm.functional.illumination import luma
 from isalux_mm.inference.prepare import prepare_for_inference
-from isalux_mm.models.deeplab import PACKAGED, DeepLabMobileNetV2, PackagedSemanticPrior, convolutions
+from isalux_mm.models.deeplab import (
+    PACKAGED,
+    DarkAffine,
+    DeepLabMobileNetV2,
+    PackagedSemanticPrior,
+    convolutions,
+    run_layers,
+)
 from isalux_mm.registry import MODELS
 
 MIB = 2**20
@@ -32,7 +41,10 @@ def photograph(image: np.ndarray) -> torch.Tensor:
 
 @pytest.mark.parametrize(('width', 'weights'), [(1.0, 2_097_013), (0.5, 688_357)])  # of google-coral's TFLite files
 def test_number_of_weights(width, weights):
-    assert sum(p.numel() for p in DeepLabMobileNetV2(width).parameters()) == weights
+    network = DeepLabMobileNetV2(width)
+    assert sum(p.numel() for c in convolutions(network) for p in c.parameters()) == weights
+    affine = sum(p.numel() for m in network.modules() if isinstance(m, DarkAffine) for p in m.parameters())
+    assert affine == 2 * sum(c.out_channels for c in convolutions(network)[:-1])  # behind all but the classifier
 
 
 def test_backbone_is_torchvisions_where_nothing_is_dilated():
@@ -71,25 +83,77 @@ def test_map_lies_on_the_picture():
     rows, columns = torch.meshgrid(torch.arange(5.), torch.arange(4.), indexing='ij')  # of 65 x 49 pixels
     known = torch.stack([16 * rows + 0.5, 16 * columns + 0.5])[None]  # middle of the pixels that they belong to
     prior = PackagedSemanticPrior()
-    prior.network = torch.nn.Identity()
-    found = prior.logits(known)[0]
+    prior.network.forward = lambda image, darkness: known
+    found = prior.logits(torch.rand(1, 3, 65, 49))[0]
     expected_rows, expected_columns = (torch.arange(0.5, n) * s / n for n, s in ((8, 65), (6, 49)))
     torch.testing.assert_close(found[0], expected_rows[:, None].expand(8, 6))
     torch.testing.assert_close(found[1], expected_columns.expand(8, 6))
 
 
-def test_dark_pictures_are_multiplied_bright_ones_stay(prior):
-    image = 0.5 * torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0)) + 0.2  # mean 0.45
-    assert torch.equal(prior.prepared(image), image)
-    torch.testing.assert_close(prior.prepared(image / 20), image * (0.35 / luma(image).mean()))
-    assert prior.prepared(torch.zeros(1, 3, 8, 8)).max() == 0
-    lamp = torch.zeros(1, 3, 20, 20)
+def told(prior: PackagedSemanticPrior, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The image and the darkness that the prior's network gets."""
+    seen = []
+    prior.network.forward = lambda image, darkness: seen.append((image, darkness)) or torch.zeros(1, 21, 3, 3)
+    prior.logits(image)
+    return seen[0][0] * prior.std + prior.mean, seen[0][1]
+
+
+def test_dark_pictures_are_multiplied_bright_ones_stay():
+    prior = PackagedSemanticPrior()
+    image = 0.5 * torch.rand(1, 3, 33, 33, generator=torch.Generator().manual_seed(0)) + 0.1  # mean 0.35
+    mean = luma(image).mean().item()
+    shown, darkness = told(prior, image)
+    torch.testing.assert_close(shown, image)
+    assert darkness.shape == (1, 1, 1, 1) and darkness.item() == 0
+    for divisor in (2, 4, 20):
+        shown, darkness = told(prior, image / divisor)
+        torch.testing.assert_close(shown, image * 0.3 / mean)
+        assert darkness.item() == pytest.approx(min(math.log2(divisor * 0.3 / mean) / 3, 1)**2, abs=1e-5)
+    lamp = torch.zeros(1, 3, 33, 33)
     lamp[..., 0, 0] = 1
-    assert prior.prepared(lamp).max() == 1
-    stock = PackagedSemanticPrior(least_luma=0)
-    assert torch.equal(stock.prepared(image / 20), image / 20)
+    shown, darkness = told(prior, lamp)
+    assert shown.min() == pytest.approx(0, abs=1e-6) and shown.max() == pytest.approx(1) and darkness.item() == 1
+
+
+def test_without_a_least_luma_every_picture_is_a_bright_one():
+    prior = PackagedSemanticPrior(least_luma=0)
+    image = torch.rand(1, 3, 33, 33) / 50
+    shown, darkness = told(prior, image)
+    torch.testing.assert_close(shown, image)
+    assert darkness is None
     with pytest.raises(ValueError, match=r'least_luma must be in \[0, 1\], got 35'):
         PackagedSemanticPrior(least_luma=35)
+
+
+def test_affines_change_nothing_in_the_light():
+    torch.manual_seed(0)
+    network, image = DeepLabMobileNetV2(0.5).eval(), torch.rand(2, 3, 49, 33)
+    with torch.no_grad():
+        before = network(image)
+        for module in network.modules():
+            if isinstance(module, DarkAffine):
+                torch.nn.init.normal_(module.scale, std=0.3)
+                torch.nn.init.normal_(module.shift, std=0.3)
+        darkness = torch.tensor([0.0, 0.7]).view(2, 1, 1, 1)
+        after = network(image, darkness)
+    torch.testing.assert_close(network(image), before)
+    torch.testing.assert_close(after[0], before[0])
+    assert (after[1] - before[1]).abs().max() > 0.1
+
+
+def test_affine_by_hand():
+    affine = DarkAffine(2)
+    affine.scale.data[:, 0, 0] = torch.tensor([1.0, -0.5])
+    affine.shift.data[:, 0, 0] = torch.tensor([0.2, 4.0])
+    x, darkness = torch.full((1, 2, 1, 1), 3.0), torch.full((1, 1, 1, 1), 0.5)
+    assert affine(x, darkness).flatten().tolist() == pytest.approx([3 * 1.5 + 0.1, 3 * 0.75 + 2.0])
+    assert affine(x) is x
+
+
+def test_layers_run_as_torchvisions():
+    torch.manual_seed(0)
+    layers, image = DeepLabMobileNetV2(0.5).features, torch.rand(1, 3, 33, 33)
+    torch.testing.assert_close(run_layers(layers, image, None), layers(image))
 
 
 def test_frozen_whatever_is_asked():

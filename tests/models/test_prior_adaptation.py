@@ -12,9 +12,10 @@ PRIOR = dict(type='SegmentationPrior', module='torch.nn.Conv2d', num_classes=3,
              module_args=dict(in_channels=3, out_channels=3, kernel_size=1))
 
 
-def adaptation(**options):
+def adaptation():
     torch.manual_seed(0)
-    model = MODELS.build(dict(type='PriorAdaptation', teacher=PRIOR, student=PRIOR, **options))
+    model = MODELS.build(
+        dict(type='PriorAdaptation', teacher=PRIOR, student=PRIOR, trained=('weight', 'bias')))
     model.student.network.load_state_dict(model.teacher.network.state_dict())
     return model
 
@@ -38,7 +39,7 @@ def test_divergence_by_hand():
 
 
 def test_student_learns_teacher_stays():
-    model = adaptation(bright_share=0.0).train()
+    model = adaptation().train()
     bright = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     teacher = {k: v.clone() for k, v in model.teacher.state_dict().items()}
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -54,10 +55,21 @@ def test_student_learns_teacher_stays():
     assert all(torch.equal(v, teacher[k]) for k, v in model.teacher.state_dict().items())
 
 
-def test_bright_images_alone_cost_nothing_at_the_start():
-    bright = torch.rand(2, 3, 8, 8)
-    assert adaptation(bright_share=1.0).loss(bright / 9, bright)['loss_divergence'].item() < 1e-6
-    assert adaptation(bright_share=0.0).loss(bright / 9, bright)['loss_divergence'].item() > 1e-4
+def test_divergence_of_equal_networks_comes_from_the_darkness_alone():
+    bright = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    assert adaptation().loss(bright, bright)['loss_divergence'].item() < 1e-6
+    assert adaptation().loss(bright / 9, bright)['loss_divergence'].item() > 1e-4
+
+
+def test_of_the_packaged_prior_the_affines_are_trained():
+    packaged = dict(type='PackagedSemanticPrior', width=0.5)
+    model = MODELS.build(dict(type='PriorAdaptation', teacher=dict(packaged, least_luma=0), student=packaged))
+    names = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert len(names) == 2 * 54  # behind every convolution but the classifier
+    assert {name.rpartition('.')[2] for name in names} == {'scale', 'shift'}
+    bright = torch.rand(2, 3, 33, 33)
+    model.train().loss(bright / 8, bright)['loss_divergence'].backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
 
 
 def test_prediction_counts_and_metric():
@@ -70,8 +82,8 @@ def test_prediction_counts_and_metric():
 
 
 def test_bad_options():
-    with pytest.raises(ValueError, match=r'bright_share must be in \[0, 1\], got 2'):
-        adaptation(bright_share=2)
+    with pytest.raises(ValueError, match=r"trained must be endings of names .* got \('.scale',\)"):
+        MODELS.build(dict(type='PriorAdaptation', teacher=PRIOR, student=PRIOR, trained=('.scale', )))
     with pytest.raises(ValueError, match="mode must be 'loss' or 'predict', got 'tensor'"):
         bright = torch.rand(1, 3, 4, 4)
         adaptation()(bright, samples(bright), mode='tensor')

@@ -53,7 +53,7 @@ def test_adapted_weights_come_into_the_package(tmp_path, capsys):
     model = MODELS.build(dict(type='PriorAdaptation', teacher=stock, student=stock))
     torch.save(dict(meta=dict(iter=3), state_dict=model.state_dict()), tmp_path / 'iter_3.pth')
     assert publisher.main([str(tmp_path / 'iter_3.pth'), str(tmp_path / 'prior.safetensors')]) == 0
-    assert '2,097,013 weights' in capsys.readouterr().out
+    assert '2,130,101 weights' in capsys.readouterr().out
     own = model.student.network.state_dict()
     found = load_file(tmp_path / 'prior.safetensors')
     assert found.keys() == own.keys()

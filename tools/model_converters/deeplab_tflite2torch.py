@@ -157,8 +157,9 @@ def agreements(network: DeepLabMobileNetV2, path: Path, pictures: Sequence[Path]
 
 
 def write(path: Path, network: DeepLabMobileNetV2, source: str) -> None:
-    """Writes the weights in half precision, whole or not at all."""
-    tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    """Writes the weights of the convolutions in half precision, whole or not at all; the rest are zeros of ours."""
+    own = {id(p) for convolution in convolutions(network) for p in convolution.parameters()}
+    tensors = {name: p.detach().half().contiguous() for name, p in network.named_parameters() if id(p) in own}
     with whole_file(path) as file:
         file.write(save(tensors, metadata=dict(source=source)))
 
@@ -180,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f'expected {REQUIRED_AGREEMENT:.0%}; nothing was written')
             return 1
     write(options.weights, network, options.tflite.name)
-    print(f'{options.weights}: {sum(p.numel() for p in network.parameters()):,} weights')
+    print(f'{options.weights}: {len(convolutions(network))} convolutions')
     return 0
 
 
