@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.expert_by_image import ExpertWeights, experts_of_images
-from isalux_mm.models.attention import to_map, to_tokens
+from isalux_mm.models.attention import runs_by_image, to_map, to_tokens
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS
 
@@ -203,9 +203,9 @@ class MoEFFN(nn.Module):
         dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
             compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
             host), 'by_image' (one image after another with a backward of its own, the fastest for training on a CPU;
-            elsewhere, compiled, or where a kind has no such form, 'fused'), 'sparse' (each expert runs on the images
-            that chose it; what the others do for a mixture of kinds or widths), 'dense' (every expert on every image:
-            the plain reference, and the form to export).
+            elsewhere, without gradients, compiled, or where a kind has no such form, 'fused'), 'sparse' (each expert
+            runs on the images that chose it; what the others do for a mixture of kinds or widths), 'dense' (every
+            expert on every image: the plain reference, and the form to export).
 
     Raises:
         ValueError: if a list of experts does not have N entries or `dispatch` is unknown.
@@ -237,7 +237,9 @@ class MoEFFN(nn.Module):
         routing = self.gate(x)
         weights = routing.weights.to(x.dtype)
         dispatch = self.dispatch
-        if dispatch in ('fused', 'by_image') and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
+        if dispatch == 'by_image' and not runs_by_image(x):
+            dispatch = 'fused'
+        if dispatch == 'fused' and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
             dispatch = 'batched'
         out = getattr(self, f'_forward_{dispatch}')(x, routing.indices, weights)
         touches_all = dispatch in ('batched', 'by_image', 'dense')
