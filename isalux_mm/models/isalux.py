@@ -134,9 +134,7 @@ class ISALux(BaseModule):
         check_image(image, 'B 3 H W')
         routings: list[Routing] = []
         tile = self.whole(image) if tile is None else tile
-        # channels-last as the features that they multiply
-        priors = [tuple(None if p is None else p.contiguous(memory_format=torch.channels_last) for p in pair)
-                  for pair in self.prior_features(image, tile)]
+        priors = self.prior_features(image, tile)
         brightened = self.brightened(image, tile)
         x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
