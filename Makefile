@@ -1,17 +1,23 @@
-# make demo: train on real photographs in minutes and see it; make test: the whole test suite;
+# make demo: train on real photographs in minutes and see it; make test: the whole test suite; make lint; make docs;
 # make test-openmmlab: the suite with the original OpenMMLab packages.
+# Tests run in random order and print its seed: make test SEED=1234 takes that order again,
+# make test SEED=1234 WORKERS=0 in one process.
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DIR := work_dirs/demo
 
 OPENMMLAB_VENV := .venv-openmmlab
+DOCS_VENV := .venv-docs
+# a worker takes a file at a time
+WORKERS ?= 2
+TEST_OPTIONS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(SEED:%=--randomly-seed=%)
 
-.PHONY: demo test test-openmmlab lint setup clean
+.PHONY: help demo test test-openmmlab lint docs setup clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,/^[^#]/s/^# //p' Makefile
 
 setup: $(STAMP)
 
@@ -29,12 +35,12 @@ demo: $(STAMP)
 	$(BIN)/python tools/demo_report.py $(DEMO_DIR)
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_OPTIONS)
 	@echo 'make test: all tests passed'
 
 # Left out: what mmengine 0.10.7 cannot do under PyTorch 2.6 and later, resume a checkpoint that it wrote itself.
 test-openmmlab: $(OPENMMLAB_VENV)/.installed
-	OMP_NUM_THREADS=1 PYTHONPATH=. $(OPENMMLAB_VENV)/bin/python -m pytest -n 2 --dist loadfile \
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(OPENMMLAB_VENV)/bin/python -m pytest $(TEST_OPTIONS) \
 	  --deselect tests/engine/test_hooks.py::test_ema_checkpoints_and_resume_meet_the_hidden_network \
 	  --deselect tests/tools/test_train.py::test_resume_goes_on_where_it_stopped
 	@echo 'make test-openmmlab: all tests passed'
@@ -49,6 +55,17 @@ $(OPENMMLAB_VENV)/.installed: requirements.txt requirements-dev.txt requirements
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# An environment of its own, small and soon made: the API reference is read off the sources, which need not run.
+docs: $(DOCS_VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
+	@echo 'make docs: site/index.html'
+
+$(DOCS_VENV)/.installed: requirements-docs.txt
+	test -x $(DOCS_VENV)/bin/python || python3 -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
 
 clean:
-	rm -rf work_dirs/demo data/demo
+	rm -rf work_dirs/demo data/demo site

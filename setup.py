@@ -8,9 +8,9 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 CORE = [
-    'torch>=2.4', 'torchvision>=0.19', 'numpy>=1.24', 'pillow>=9.5', 'torchmetrics>=1.3', 'pytorch-msssim>=1.0',
+    'torch>=2.6', 'torchvision>=0.21', 'numpy>=1.24', 'pillow>=9.5', 'torchmetrics>=1.3', 'pytorch-msssim>=1.0',
     'safetensors>=0.4', 'scipy>=1.10', 'opencv-python-headless>=4.7', 'rich>=13', 'tifffile>=2023.2',
-    'matplotlib>=3.8',
+    'matplotlib>=3.8', 'tensorboard>=2.16',
 ]
 EXTRAS = {
     # the maintained continuation of OpenMMLab 2.x: same import names, current torch
@@ -22,9 +22,11 @@ EXTRAS = {
     'serve': ['gradio>=6'],
     'video': ['av>=14'],
     'export': ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.18'],
+    'docs': ['mkdocs>=1.6', 'mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29', 'pymdown-extensions>=10'],
     'dev': [
-        'pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'scikit-image>=0.22',
-        'scikit-learn>=1.4', 'tensorboard>=2.16', 'lpips>=0.1.4', 'onnx>=1.16', 'onnxruntime>=1.18'
+        'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
+        'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18',
+        'ai-edge-litert>=2.1'
     ],
 }
 
@@ -50,7 +52,8 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=('isalux_mm', 'isalux_mm.*')),
-    package_data={'isalux_mm': ['weights/*.safetensors'], 'isalux_mm.functional': ['*.npz']},
+    package_data={'isalux_mm': ['py.typed', 'weights/*.safetensors', 'weights/*.txt'],
+                  'isalux_mm.functional': ['*.npz']},
     cmdclass={'build_py': BuildWithConfigs},
     entry_points={'console_scripts': ['isalux = isalux_mm.cli:main']},
     install_requires=CORE,

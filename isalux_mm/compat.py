@@ -6,7 +6,7 @@ with the same signatures there. A compiled extension always wins. Operators that
 """
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -42,7 +42,7 @@ def install_mmcv_ops() -> bool:
 class StandInExtension(ModuleType):
     """The module at `mmcv._ext`: every operator of `OPERATORS`, and for any other name a function that raises."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(EXTENSION, 'Torchvision operators under the names of the compiled ones.')
         self.__spec__ = ModuleSpec(EXTENSION, loader=None)
         self.__dict__.update(OPERATORS)
@@ -51,7 +51,7 @@ class StandInExtension(ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def missing(*args, **kwargs):
+        def missing(*args: object, **kwargs: object) -> None:
             raise NotImplementedError(
                 f"mmcv's operator {name!r} has no stand-in: compile mmcv with its operators (MMCV_WITH_OPS=1)")
 
@@ -85,7 +85,7 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
     """
     extended = with_offset(boxes, offset)
     left, current = torch.arange(len(boxes), device=boxes.device), scores.clone()
-    kept = []
+    kept: list[Tensor] = []
     while len(left):
         best = left[current[left].argmax()]
         dets[len(kept)] = torch.cat([boxes[best], current[best, None]])
@@ -186,7 +186,7 @@ def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor, 
                                    with_bias: bool) -> None:
     """Gradients of `modulated_deform_conv_forward`, written into the tensors of that name."""
 
-    def convolve(image, shift, factor, kernel, *constant):
+    def convolve(image: Tensor, shift: Tensor, factor: Tensor, kernel: Tensor, *constant: Tensor) -> Tensor:
         return torchvision.ops.deform_conv2d(
             image, shift, kernel, *constant, stride=(stride_h, stride_w), padding=(pad_h, pad_w),
             dilation=(dilation_h, dilation_w), mask=factor)
@@ -219,7 +219,7 @@ def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor, value_le
     # (B, queries, heads, levels, points, 2) -> (B * heads, queries, levels, points, 2)
     grids = (2 * sampling_locations - 1).transpose(1, 2).flatten(0, 1)
     weights = attention_weights.transpose(1, 2).reshape(b * heads, 1, queries, levels, points)
-    total = 0
+    total = value.new_zeros(b * heads, channels, queries)
     for level, (part, (h, w)) in enumerate(zip(value.split([h * w for h, w in sizes], dim=1), sizes)):
         maps = part.permute(0, 2, 3, 1).reshape(b * heads, channels, h, w)
         sampled = F.grid_sample(maps, grids[:, :, level], align_corners=False)
@@ -234,7 +234,7 @@ def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor, value_l
                             im2col_step: int) -> None:
     """Gradients of `ms_deform_attn_forward`, written into the tensors of that name."""
 
-    def attend(values, locations, weights):
+    def attend(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
         return ms_deform_attn_forward(values, value_spatial_shapes, value_level_start_index, locations, weights,
                                       im2col_step)
 
@@ -262,7 +262,8 @@ def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float, alp
     return loss * weight if weight.numel() else loss
 
 
-def write_gradients(function: Callable[..., Tensor], arguments, grad_output: Tensor, targets) -> None:
+def write_gradients(function: Callable[..., Tensor], arguments: Sequence[Tensor], grad_output: Tensor,
+                    targets: Sequence[Tensor]) -> None:
     """Copies the gradients of `function` by its arguments into `targets`."""
     with torch.enable_grad():
         leaves = [x.detach().requires_grad_() for x in arguments]

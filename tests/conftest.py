@@ -1,43 +1,62 @@
-"""Shared fixtures: a small deterministic picture, a folder of real pictures where there is one."""
-import itertools
+"""For all tests: the process as it was, a small deterministic picture, a folder of real pictures where there is one."""
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from kept_state import kept_state, seed
 from mmengine.registry import DefaultScope
 
 DATA_VARIABLE = 'ISALUX_DATA'
-DATA_NEIGHBOUR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
+DATA_NEIGHBOR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
+SEED = 0  # of every test: their order is random, their numbers are not
 
 
-SCOPES = itertools.count()
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.randomly_reset_seed = False  # pytest-randomly's, after which a test's numbers would hang on the order
 
 
-def own_scope() -> None:
-    """Makes ours the current scope; runners and inferencers of other tests leave theirs."""
-    DefaultScope.get_instance(f'tests-{next(SCOPES)}', scope_name='isalux_mm')
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says the seed of the order, which a quiet run keeps to itself."""
+    if hasattr(config.option, 'randomly_seed'):
+        terminalreporter.write_line(f'random order: --randomly-seed={config.option.randomly_seed}')
 
 
-@pytest.fixture(scope='session', autouse=True)
-def _one_thread_each():
-    torch.set_num_threads(1)  # networks of the tests are tiny: threads would wait for one another
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> None:
+    """What is built for several tests has numbers of its own, whichever of them comes first."""
+    if fixturedef.scope != 'function':
+        seed(SEED)
+
+
+@contextmanager
+def clean_state(temporary: Path) -> Iterator[None]:
+    """Our scope, one thread each (networks of the tests are tiny, threads would wait for one another), a fixed seed."""
+    with kept_state(temporary):
+        DefaultScope.get_instance('tests', scope_name='isalux_mm')
+        torch.set_num_threads(1)
+        seed(SEED)
+        yield
 
 
 @pytest.fixture(scope='module', autouse=True)
-def _scope_of_the_module():
-    own_scope()
+def _state_of_the_module(tmp_path_factory):
+    with clean_state(tmp_path_factory.getbasetemp()):
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _scope_of_the_test():
-    own_scope()
+def _state_of_the_test(_state_of_the_module, tmp_path_factory):
+    with clean_state(tmp_path_factory.getbasetemp()):
+        yield
 
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
     """The folder of real photographs, pairs and weights; the test is skipped where there is none."""
-    folder = Path(os.environ.get(DATA_VARIABLE, DATA_NEIGHBOUR))
+    folder = Path(os.environ.get(DATA_VARIABLE, DATA_NEIGHBOR))
     if not folder.is_dir():
         pytest.skip(f'no real data: set {DATA_VARIABLE} to a folder of photographs, pairs and weights')
     return folder

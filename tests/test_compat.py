@@ -87,7 +87,7 @@ def test_no_boxes_give_no_boxes():
     assert len(ops.nms(*none, 0.5)[1]) == len(ops.soft_nms(*none)[1]) == 0
 
 
-def test_roi_align_of_a_plane_is_the_plane_at_the_bins_centres():
+def test_roi_align_of_a_plane_is_the_plane_at_the_bins_centers():
     """A linear function is its own bilinear interpolation, and its mean over a bin is its value at the centre."""
     rows, columns = torch.meshgrid(torch.arange(16.), torch.arange(20.), indexing='ij')
     image = (3 * columns - 2 * rows).expand(1, 2, 16, 20).clone().requires_grad_()

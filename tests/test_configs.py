@@ -1,4 +1,5 @@
 """Every config parses, states what it is, and builds its model, pipelines and metrics without data or downloads."""
+import csv
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ STANDALONE = sorted((*CONFIGS.glob('*.py'), *(CONFIGS / 'ablation').glob('*.py')
 LOL_BASED = [p for p in STANDALONE if p.parent.name == 'ablation']
 
 
+def parts_of(dataset) -> list:
+    """A dataset, or those that are joined in it."""
+    return dataset.datasets if dataset.type == 'ConcatDataset' else [dataset]
+
+
 @pytest.mark.parametrize('path', STANDALONE, ids=lambda p: p.stem)
 def test_config_builds(path):
     cfg = Config.fromfile(path)
@@ -18,10 +24,10 @@ def test_config_builds(path):
     model = MODELS.build(cfg.model)
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) > 1e5
     for part in ('train', 'val', 'test'):
-        dataset = cfg[f'{part}_dataloader'].dataset
-        assert DATASETS.get(dataset.type) is not None and dataset.layout
-        for transform in dataset.pipeline:
-            TRANSFORMS.build(transform)
+        for dataset in parts_of(cfg[f'{part}_dataloader'].dataset):
+            assert DATASETS.get(dataset.type) is not None and dataset.layout
+            for transform in dataset.pipeline:
+                TRANSFORMS.build(transform)
     for metric in cfg.val_evaluator:
         METRICS.build(metric)
 
@@ -29,10 +35,10 @@ def test_config_builds(path):
 @pytest.mark.parametrize('path', STANDALONE, ids=lambda p: p.stem)
 def test_config_without_data_says_what_to_put_where(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    dataset = Config.fromfile(path).train_dataloader.dataset
-    with pytest.raises(FileNotFoundError) as error:
-        DATASETS.build(dataset)
-    assert dataset.layout in str(error.value) and str(dataset.data_root) in str(error.value)
+    for dataset in parts_of(Config.fromfile(path).train_dataloader.dataset):
+        with pytest.raises(FileNotFoundError) as error:
+            DATASETS.build(dataset)
+        assert dataset.layout in str(error.value) and str(dataset.data_root) in str(error.value)
 
 
 @pytest.mark.parametrize('path', STANDALONE, ids=lambda p: p.stem)
@@ -58,3 +64,37 @@ def test_the_main_config_keeps_the_papers_facts():
     assert {loss.type for loss in cfg.model.losses.values()} == {'MSELoss', 'PerceptualLoss', 'MSSSIMLoss'}  # Eq. 13
     trainable = sum(p.numel() for p in MODELS.build(cfg.model).network.parameters() if p.requires_grad)
     assert trainable == pytest.approx(1.85e6, rel=0.01)  # the paper's count
+
+
+HOURS = ('isalux_zero_shot', 'isalux_general', 'isalux_lol_finetune')
+
+
+@pytest.mark.parametrize('name', HOURS)
+def test_what_is_held_out_is_watched_and_not_trained_on(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    watched = cfg.val_dataloader.dataset
+    assert watched.data_prefix.low == 'our485/low' and len(set(watched.only)) == 91  # 40 scenes
+    assert cfg.test_dataloader.dataset.data_prefix.low == 'eval15/low'
+    pairs = [part for part in parts_of(cfg.train_dataloader.dataset) if part.type == 'PairedImageDataset']
+    assert len(pairs) == dict(zip(HOURS, (0, 2, 1)))[name]  # the zero-shot model sees no real pair
+    for part in pairs:
+        assert set(part.leave_out) == set(watched.only) or len(set(part.leave_out)) == 33  # a third of 100
+    sizes = [t['size'] for part in parts_of(cfg.train_dataloader.dataset) for t in part.pipeline
+             if t.type == 'RandomResizedView']
+    window = cfg.model.losses.loss_checkerboard.cells * 4  # of the longest period
+    assert len(set(map(tuple, sizes))) == 1 and min(sizes[0]) >= window and not any(side % 4 for side in sizes[0])
+
+
+def test_the_other_camera_is_watched_on_what_the_general_model_does_not_see():
+    general, other = (Config.fromfile(CONFIGS / f'isalux_general{end}.py') for end in ('', '_other_camera'))
+    assert general.train_dataloader == other.train_dataloader
+    assert other.test_dataloader.dataset.only == general.train_dataloader.dataset.datasets[2].leave_out
+    assert len(general.train_dataloader.sampler.shares) == len(general.train_dataloader.dataset.datasets)
+
+
+def test_whole_scenes_are_held_out(shared_data):
+    with open(shared_data / 'lol_v1/scenes.csv', newline='') as file:
+        scene_of = {int(row['image']): row['scene'] for row in csv.DictReader(file)}
+    held_out = set(Config.fromfile(CONFIGS / '_base_/datasets/lol_v1_holdout.py').lol_v1_holdout)
+    scenes = {scene_of[image] for image in held_out}
+    assert len(scenes) == 40 and held_out == {image for image, scene in scene_of.items() if scene in scenes}

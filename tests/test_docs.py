@@ -2,7 +2,6 @@
 import argparse
 import ast
 import importlib
-import importlib.util
 import inspect
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 import mmengine.registry
 import numpy as np
 import pytest
+from loading import load_tool
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -20,11 +20,12 @@ from mmengine.runner import Runner
 import isalux_mm.registry as registries
 from isalux_mm import cli
 from isalux_mm.cli import compare
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 from isalux_mm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+LINKED = [*PAGES, ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md']
 TUTORIALS = [ROOT / 'docs/own_data.md', ROOT / 'docs/own_expert.md']
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r'`([^`\n]+(?:\n[^`\n]+)?)`')
@@ -32,7 +33,6 @@ LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
 NAMED = re.compile(r'# (\S+\.py)\n')
 REGISTRIES = [value for place in (registries, mmengine.registry) for value in vars(place).values()
               if isinstance(value, mmengine.registry.Registry)]
-MINE, SCRIPT = 'my', 'tutorial'  # modules of the tutorials: their package, and what runs as a script
 FLAGS = ('_delete_', '_scope_', 'type')
 
 
@@ -61,7 +61,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r'[^\w\- ]', '', head.lower()).replace(' ', '-') for head in heads}
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize('page', LINKED, ids=lambda p: p.stem)
 def test_links_and_pictures_are_there(page):
     missing = []
     for target in LINK.findall(FENCE.sub('', page.read_text(encoding='utf-8'))):
@@ -128,16 +128,11 @@ def parse(words: list[str], monkeypatch) -> None:
     if words[0] == 'isalux':
         monkeypatch.setattr(compare, 'named_folder', str)  # which asks for a folder that exists
         cli.main(words[1:])
-    path = ROOT / words[1]
     monkeypatch.setattr(sys, 'argv', words[1:])
-    monkeypatch.syspath_prepend(str(path.parent))
-    spec = importlib.util.spec_from_file_location(f'docs_{path.stem}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main()
+    load_tool(words[1].removeprefix('tools/').removesuffix('.py')).main()
 
 
-COMMANDS = [(page, words) for page in PAGES for words in shown_commands(page)]
+COMMANDS = [(page, words) for page in LINKED for words in shown_commands(page)]
 
 
 def test_pages_show_commands():
@@ -215,17 +210,12 @@ def test_the_check_itself_sees_wrong_names_and_links():
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder like a checkout, and the modules that the tutorials define there are forgotten afterwards."""
+    """A folder like a checkout, where modules are found that the tutorials define."""
     for name in ('configs', 'tools', 'isalux_mm'):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for registry in REGISTRIES:
-        for name in [n for n, c in registry.module_dict.items() if c.__module__.partition('.')[0] in (MINE, SCRIPT)]:
-            del registry.module_dict[name]
-    for name in [name for name in sys.modules if name.partition('.')[0] == MINE]:
-        del sys.modules[name]
+    return tmp_path
 
 
 def write_modules(folder: Path) -> None:
@@ -303,7 +293,7 @@ def test_scripts_of_the_tutorials_run_and_print_what_is_shown(page, workplace, c
     scripts = [text for text in blocks(page, 'python') if '_base_' not in text and 'my/' not in text.splitlines()[0]]
     assert scripts
     for text in scripts:
-        exec(compile(text, page.name, 'exec'), {'__name__': SCRIPT})
+        exec(compile(text, page.name, 'exec'), {'__name__': 'tutorial'})
     out = capsys.readouterr().out
     if page.stem == 'own_data':
         assert 'train 3 pairs, first: data/pairs/train/low/0.png' in out and Path('check.png').is_file()

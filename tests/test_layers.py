@@ -9,8 +9,11 @@ PACKAGE = 'isalux_mm'
 # from the ground up; the rooms of one row are siblings
 LAYERS = (
     ('functional', ),
-    ('registry', 'compat', 'structures'),
+    ('registry', 'compat', 'structures', 'model_zoo'),
+    ('io', ),
     ('models', 'datasets', 'evaluation', 'engine', 'visualization'),
+    ('inference', ),
+    ('chain', ),
     ('det', 'seg'),
     ('apis', ),
     ('cli', ),
@@ -19,6 +22,7 @@ LAYERS = (
 HEIGHT = {room: height for height, row in enumerate(LAYERS) for room in row}
 FOREIGN = {'mmdet': 'det', 'mmseg': 'seg'}
 MODULES = sorted((ROOT / PACKAGE).rglob('*.py'))
+SHORT = [*MODULES, *sorted(path for folder in ('tools', 'tests') for path in (ROOT / folder).rglob('*.py'))]
 
 
 def imported(source: str, package: str) -> set[str]:
@@ -88,6 +92,6 @@ def test_the_rule_itself(room, source, reason):
     assert forbidden(room, name) == reason
 
 
-@pytest.mark.parametrize('path', MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize('path', SHORT, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_files_are_short(path):
-    assert len(path.read_text(encoding='utf-8').splitlines()) < 450
+    assert len(path.read_text(encoding='utf-8').splitlines()) <= 400

@@ -9,10 +9,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from benchmarking import measure, report, rows
+from benchmarking import figures, measure, report, rows
 
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / 'docs/figures.json'
 SIZES = {'720p': (720, 1280), '1080p': (1080, 1920)}
 DEFAULT_SIZES = ('256x256', '400x600', '720p', '1080p')
 TRAINING_SIZES = ('256x256', )
@@ -40,7 +43,7 @@ class Benchmark:
             train=args.train, device=args.device, dtype=args.dtype, batch_size=args.batch_size, seed=args.seed,
             warmup=args.warmup, repeats=args.repeats, sizes=list(self.sizes), models=args.models,
             references=[r for r in REFERENCES if r in args.models], product_side=self.product.side)
-        self.raw = dict(
+        self.raw: dict[str, Any] = dict(
             complete=False, machine=measure.describe_machine(args.device, args.threads), settings=settings, models={},
             samples=[], products=[], flops={}, memory={}, failures=[], profiles=[])
         self.built: dict[str, rows.Row] = {}
@@ -151,6 +154,11 @@ class Benchmark:
         return report.write_report(self.raw, self.args.out, plot=self.args.plot)
 
 
+def quoting_pages() -> list[Path]:
+    """README and the pages of the documentation."""
+    return [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+
+
 def say(text: str) -> None:
     """Progress, at once, beside the report."""
     print(text, file=sys.stderr, flush=True)
@@ -191,6 +199,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--profile', action='store_true', help='list what dominates, at the first size')
     parser.add_argument('--no-memory', dest='memory', action='store_false', help='leave peak memory out')
     parser.add_argument('--no-plot', dest='plot', action='store_false', help='write no plot')
+    parser.add_argument('--figures', nargs='?', type=Path, const=FIGURES, metavar='FILE',
+                        help='bring the file of figures, and README and docs, which quote it, up to date with this run')
     parser.add_argument('--product-side', type=positive, help='of the matrix product that stands for the peak')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the report')
@@ -248,8 +258,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         benchmark.write()
         say(f'interrupted; what was measured is in {args.out}')
         return 130
-    print(report.to_markdown(benchmark.write()))
+    results = benchmark.write()
+    print(report.to_markdown(results))
     print(f'written: {args.out}')
+    if args.figures:
+        figures.update(args.figures, results, quoting_pages())
+        print(f'written: {args.figures}, and the pages that quote it')
     return 0
 
 

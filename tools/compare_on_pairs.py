@@ -21,7 +21,7 @@ from rich.table import Table
 from isalux_mm.datasets.image_datasets import PairedImageDataset, pair_key
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.metrics import paired_quality, write_csv
-from isalux_mm.functional.image_io import list_images, read_image, write_image
+from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.models.isalux import gamma_brightened
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
@@ -31,7 +31,7 @@ Method = Callable[[np.ndarray], np.ndarray]
 
 
 def clahe(image: np.ndarray) -> np.ndarray:
-    """Contrast-limited histogram equalisation of L, (H, W, 3) RGB in [0, 1]."""
+    """Contrast-limited histogram equalization of L, (H, W, 3) RGB in [0, 1]."""
     lab = cv2.cvtColor(np.round(image * 255).astype(np.uint8), cv2.COLOR_RGB2LAB)
     lab[..., 0] = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(lab[..., 0])
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 from isalux_mm.visualization.panels import side_by_side, to_array

@@ -18,8 +18,10 @@ from PIL import Image
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli import main as isalux
-from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
-from isalux_mm.functional.image_io import read_image, write_image
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.images import read_image, write_image
+from isalux_mm.io.whole_file import write_text
 from isalux_mm.visualization.panels import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +39,7 @@ def darken(name: str, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
         FileNotFoundError: if scikit-image or the photograph is missing.
     """
     spec = find_spec('skimage')
-    path = Path(spec.origin).parent / 'data' / name if spec else Path(name)
+    path = Path(spec.origin).parent / 'data' / name if spec and spec.origin else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f'no photograph {path}: pip install scikit-image')
     photo = read_image(path)
@@ -78,9 +80,7 @@ def write_blocks(page: str, work: Path) -> None:
     blocks = re.findall(r'^```python\n(# (\S+\.py)\n.*?)^```', (ROOT / 'docs' / page).read_text(encoding='utf-8'),
                         re.MULTILINE | re.DOTALL)
     for text, name in blocks:
-        path = work / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        write_text(work / name, text)
 
 
 def call(work: Path, *arguments: str) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from draw_docs_pictures import darken, save_small
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis.serve import Workbench, page_folder
-from isalux_mm.apis.serve_page import build_page, launch_options
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.apis.serve import Workbench, build_page, launch_options, page_folder
+from isalux_mm.io.images import write_image
 
-SIZE = dict(width=1100, height=740)
+SIZE: ViewportSize = {'width': 1100, 'height': 740}
 
 
 def photograph(address: str, picture: Path, browser: str) -> np.ndarray:

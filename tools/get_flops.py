@@ -18,7 +18,8 @@ def count(model: nn.Module, height: int, width: int) -> dict[str, int]:
 
     Args:
         model: a `LowLightEnhancer`, or a bare enhancement network.
-        height, width: of the image, pixels.
+        height: of the image, pixels.
+        width: likewise.
     """
     network = getattr(model, 'network', model).eval()
     counter = FlopCounterMode(display=False)
@@ -47,6 +48,7 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    torch.manual_seed(0)  # an untrained gate chooses by chance, and experts of several kinds differ in cost
     found = count(MODELS.build(dict(cfg.model, _scope_='isalux_mm')), *args.shape)
     print(f'input                 3 x {args.shape[0]} x {args.shape[1]}')
     print(f'trainable parameters  {found["trainable"] / 1e6:.3f} M')

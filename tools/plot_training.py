@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from isalux_mm.functional.picture_file import Picture, write_picture
+from isalux_mm.io.picture_file import Picture, write_picture
 
 LOG = '*/vis_data/scalars.json'  # where mmengine's LocalVisBackend keeps it
 SMOOTH = 0.9  # ours: weight of the past in the running mean drawn over a noisy curve

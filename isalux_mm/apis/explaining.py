@@ -1,20 +1,40 @@
-"""Reads priors, enrichment weights and routing off a network while it enhances one picture."""
+"""What a network saw and chose for one picture: priors, enrichment weights and routing, read off and drawn."""
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_image
+from isalux_mm.functional.resizing import reduced
 from isalux_mm.models.attention import HISAAttention
 from isalux_mm.models.blocks import TransformerBlock
+from isalux_mm.models.experts import MoEFFN
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
-from isalux_mm.visualization.explanation import Explanation
+from isalux_mm.models.priors import VOC_CLASSES
+from isalux_mm.visualization.explanation import Explanation, draw_explanation
+from isalux_mm.visualization.panels import to_array
 
-VOC_CLASSES = ('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-               'dining table', 'dog', 'horse', 'motorbike', 'person', 'potted plant', 'sheep', 'sofa', 'train',
-               'TV monitor')
+EXPLAINED = '_explained.png'  # end of a drawing's name
+EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing is read off at that size
+
+
+def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device: torch.device) -> np.ndarray:
+    """Draws the explanation of a result, reduced first where it is large.
+
+    Args:
+        network: as of `explain`.
+        low: the input, (3, H, W), RGB in [0, 1].
+        enhanced: the result, same shape.
+        device: the network's.
+
+    Returns:
+        (H', W', 3), uint8, RGB.
+    """
+    seen, shown = (reduced(image[None], EXPLAINED_PIXELS) for image in (low, enhanced))
+    return draw_explanation(to_array(seen[0]), to_array(shown[0]), explain(network, seen.to(device)))
 
 
 @torch.no_grad()
@@ -32,37 +52,41 @@ def explain(network: nn.Module, image: Tensor) -> Explanation:
     check_image(image, '1 3 H W')
     if not isinstance(network, ISALux):
         return Explanation(None, None, (), (), {}, (), (), ())
-    blocks, routings = blocks_of(network), {}
-    handles = [block.register_forward_hook(_keeper(routings, name)) for name, block in blocks.items()]
-    try:
-        network(image)
-    finally:
-        for handle in handles:
-            handle.remove()
-    illumination, semantics = network.illumination_prior(image), network.semantic_prior(image)
+    whole = network.whole(image)
+    _, routings = network.forward_with_routing(image, tile=whole)
+    illumination, semantics, blocks = network.illumination_prior(image), whole.semantics, blocks_of(network)
+    by_block = routings_of(blocks.values(), routings)
     return Explanation(
         illumination=None if illumination is None else illumination[0, 0].float().cpu().numpy(),
         semantics=None if semantics is None else semantics[0].float().cpu().numpy(),
         classes=() if semantics is None else class_names(network.semantic_prior, semantics.shape[1]),
         blocks=tuple(blocks), enrichment=enrichment_of(blocks.values()),
-        probabilities=[_of(routings[name], 'probabilities') for name in blocks],
-        chosen=[_of(routings[name], 'indices') for name in blocks],
-        weights=[_of(routings[name], 'weights') for name in blocks],
+        probabilities=[_of(routing, 'probabilities') for routing in by_block],
+        chosen=[_of(routing, 'indices') for routing in by_block],
+        weights=[_of(routing, 'weights') for routing in by_block],
         experts=expert_names(blocks.values()))
 
 
 def blocks_of(network: ISALux) -> dict[str, TransformerBlock]:
     """The transformer blocks in the order in which they run, named by place and scale."""
-    named = {}
+    named: dict[str, Any] = {}
     for scale, stage in enumerate(network.encoder):
-        named |= {f'encoder /{2**scale} {i}': block for i, block in enumerate(stage)}
+        named |= {f'encoder /{2**scale} {i}': block for i, block in enumerate(stage.children())}
     named |= {f'bottleneck {i}': block for i, block in enumerate(network.bottleneck)}
     for scale in reversed(range(len(network.decoder))):
-        named |= {f'decoder /{2**scale} {i}': block for i, block in enumerate(network.decoder[scale])}
+        named |= {f'decoder /{2**scale} {i}': block for i, block in enumerate(network.decoder[scale].children())}
     return named
 
 
-def enrichment_of(blocks: Sequence[TransformerBlock]) -> dict[str, list[float]]:
+def routings_of(blocks: Iterable[TransformerBlock], routings: Sequence[Routing]) -> list[Routing | None]:
+    """The routing of every block; `None` for one without a mixture, as those with one alone gave theirs, in order."""
+    blocks, given = list(blocks), iter(routings)
+    if len(blocks) == len(routings):
+        return list(routings)
+    return [next(given) if isinstance(block.ffn, MoEFFN) else None for block in blocks]
+
+
+def enrichment_of(blocks: Iterable[TransformerBlock]) -> dict[str, Sequence[float]]:
     """nu and omega by stream, one value per block; empty for another attention than ours."""
     attentions = [block.attention for block in blocks]
     if not all(isinstance(attention, HISAAttention) for attention in attentions):
@@ -73,7 +97,7 @@ def enrichment_of(blocks: Sequence[TransformerBlock]) -> dict[str, list[float]]:
 
 def expert_names(blocks: Iterable[TransformerBlock]) -> tuple[str, ...]:
     """Class names of the experts by number; empty without a mixture, or where blocks mix other kinds."""
-    found = {tuple(type(e).__name__ for e in block.ffn.experts) for block in blocks if hasattr(block.ffn, 'experts')}
+    found = {tuple(type(e).__name__ for e in block.ffn.experts) for block in blocks if isinstance(block.ffn, MoEFFN)}
     return found.pop() if len(found) == 1 else ()
 
 
@@ -81,13 +105,6 @@ def class_names(prior: nn.Module, number: int) -> Sequence[str]:
     """The prior's `classes`, VOC's names for 21 classes, numbers otherwise."""
     names = getattr(prior, 'classes', None) or (VOC_CLASSES if number == len(VOC_CLASSES) else ())
     return names if len(names) == number else tuple(f'class {k}' for k in range(number))
-
-
-def _keeper(routings: dict[str, Routing | None], name: str):
-    def keep(module: nn.Module, args: tuple, output: tuple[Tensor, Routing | None]) -> None:
-        routings[name] = output[1]
-
-    return keep
 
 
 def _of(routing: Routing | None, attribute: str) -> np.ndarray | None:

@@ -1,78 +1,45 @@
 """`EnhanceInferencer`: pictures in any form in, enhanced pictures or files out."""
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.infer import BaseInferencer
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from isalux_mm.apis.explaining import explain
-from isalux_mm.apis.model_zoo import DEFAULT_MODEL, find_model
-from isalux_mm.apis.sources import SUFFIXES, Input, Source, gather
-from isalux_mm.functional.checks import check_choice, check_image, check_range
-from isalux_mm.functional.image_io import write_image
-from isalux_mm.functional.picture_file import ImageReadError, Picture, write_picture
-from isalux_mm.functional.tone import blended, with_mean_luma, with_soft_highlights
-from isalux_mm.models.fast_inference import prepare_for_inference
+from isalux_mm.apis.explaining import EXPLAINED, draw_explained
+from isalux_mm.apis.jobs import (
+    Enhanced,
+    EnhanceReport,
+    Job,
+    Loaded,
+    groups_of_size,
+    is_finished,
+    jobs_of,
+    load,
+    read_ahead,
+    to_tensor,
+)
+from isalux_mm.apis.sources import Input, gather
+from isalux_mm.apis.tone import Tone
+from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.inference.tiled import enhance_tiled
+from isalux_mm.io.images import write_image
+from isalux_mm.io.picture_file import ImageReadError, Picture, write_picture
+from isalux_mm.model_zoo import DEFAULT_MODEL, find_model
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
-from isalux_mm.models.tiled import enhance_tiled
 from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
-from isalux_mm.visualization.explanation import draw_explanation
-from isalux_mm.visualization.panels import to_array
 
 DTYPES = ('float32', 'float16', 'bfloat16')
-HIGHLIGHTS = ('soft', 'clip')
 PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
-EXPLAINED = '_explained.png'
 READ_AHEAD = 2  # pictures decoded while the network works
-EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing is read off at that size
-
-
-@dataclass
-class EnhanceReport:
-    """What became of the inputs.
-
-    Attributes:
-        done: results that were written, or names of those returned.
-        skipped: results that were there already, newer than their inputs.
-        failed: reason by input, of those that could not be read, enhanced or written.
-    """
-    done: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-
-    def summary(self) -> str:
-        """Counts in one line, then the failed inputs with their reasons, one a line."""
-        counts = [f'{len(self.done)} enhanced']
-        counts += [f'{len(self.skipped)} skipped, finished before'] if self.skipped else []
-        counts += [f'{len(self.failed)} failed:'] if self.failed else []
-        return '\n'.join([', '.join(counts), *(f'  {name}: {reason}' for name, reason in self.failed.items())])
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture to be made.
-
-    Attributes:
-        index: place among the inputs.
-        source: what is enhanced.
-        target: file of the result; `None` to return it.
-    """
-    index: int
-    source: Source
-    target: Path | None
-
-
-Loaded = tuple[Job, Picture | ImageReadError]
 
 
 @INFERENCERS.register_module()
@@ -94,9 +61,9 @@ class EnhanceInferencer(BaseInferencer):
             do not fit.
     """
     preprocess_kwargs = {'array_order'}
-    forward_kwargs = {'strength', 'reference_brightness', 'highlights'}
-    visualize_kwargs = {'return_explanation'}
-    postprocess_kwargs = {'return_datasamples'}
+    forward_kwargs = {'tone'}
+    visualize_kwargs = {'show', 'return_explanation'}
+    postprocess_kwargs: set[str] = set()
 
     def __init__(self,
                  model: str | Path | Config | ConfigDict | dict = DEFAULT_MODEL,
@@ -108,8 +75,7 @@ class EnhanceInferencer(BaseInferencer):
                  dtype: str = 'float32',
                  tile: int | None = None):
         check_choice(dtype, DTYPES, 'dtype')
-        if tile is not None and tile < 0:
-            raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
+        check_tile(tile)
         super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
         self.tile = tile
         self.network = prepare_for_inference(self.model.network, dtype=dtype)
@@ -130,7 +96,7 @@ class EnhanceInferencer(BaseInferencer):
                  array_order: str = 'rgb') -> dict:
         """Enhances the inputs.
 
-        Depth, alpha, grey, orientation, EXIF and colour profile of files are kept (`functional.picture_file`). With
+        Depth, alpha, grey, orientation, EXIF and colour profile of files are kept (`io.picture_file`). With
         `out`, files are written one by one and nothing is kept in memory; each appears when it is complete; no input
         is ever overwritten; a result newer than its input is not made again. Files that cannot be read, enhanced or
         written are left out and reported; a wrong array raises.
@@ -162,12 +128,12 @@ class EnhanceInferencer(BaseInferencer):
             ValueError: if an option is out of range, there is no picture, an array is no picture, or a result would
                 overwrite an input.
         """
-        check_options(strength, reference_brightness, highlights, batch_size, array_order)
+        tone = Tone(strength, reference_brightness, highlights)
+        check_choice(array_order, ('rgb', 'bgr'), 'array_order')
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.report = EnhanceReport()
-        sources = self._inputs_to_list(inputs, recursive, out)
-        targets = [None] * len(sources) if out is None else target_paths(sources, Path(out))
-        jobs = [Job(*parts) for parts in zip(range(len(sources)), sources, targets)]
-        tone = dict(strength=strength, reference_brightness=reference_brightness, highlights=highlights)
+        jobs = self._inputs_to_list(inputs, recursive=recursive, out=None if out is None else Path(out))
         finished = [] if redo else [job for job in jobs if is_finished(job)]
         self.report.skipped += [str(job.target) for job in finished]
         predictions = {job.index: str(job.target) for job in finished}
@@ -176,10 +142,12 @@ class EnhanceInferencer(BaseInferencer):
         with Progress(console=Console(stderr=True), disable=not self.show_progress, transient=True) as progress:
             bar = progress.add_task('enhancing', total=len(waiting))
             for batch in self.preprocess(waiting, batch_size, array_order=array_order):
-                for job, picture, enhanced in self._run(batch, **tone):
-                    if return_explanation:
-                        drawings[job.index] = self.visualize(job, picture, enhanced)
-                    predictions[job.index] = self.postprocess(job, picture, enhanced, return_datasamples)
+                made = self.forward(batch, tone=tone)
+                drawn = self.visualize(jobs, made, return_explanation=return_explanation)
+                results = self.postprocess(made, drawn, return_datasamples)
+                places = [one.job.index for one in made]
+                predictions |= zip(places, results['predictions'])
+                drawings |= zip(places, results['visualization'])
                 progress.advance(bar, len(batch))
         return dict(
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
@@ -198,80 +166,112 @@ class EnhanceInferencer(BaseInferencer):
         with torch.inference_mode():
             return enhance_tiled(self.network, images.to(self.device, torch.float32), tile=self.tile)
 
+    def with_tile(self, tile: int | None) -> 'EnhanceInferencer':
+        """The same inferencer with another side of tiles (as of the class) and a report of its own.
+
+        The network is shared: the two may not work at the same time.
+
+        Raises:
+            ValueError: if `tile` is negative.
+        """
+        check_tile(tile)
+        other = copy.copy(self)
+        other.tile, other.report = tile, EnhanceReport()
+        return other
+
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
                    array_order: str = 'rgb') -> Iterator[list[Loaded]]:
         """Reads pictures ahead of the network, and yields them in batches; in the place of a broken one its error."""
-
-        def read(job: Job) -> Picture | ImageReadError:
-            try:
-                return job.source.read(array_order)
-            except ImageReadError as error:
-                return error
-
-        pairs = read_ahead(read, inputs, batch_size - 1 + READ_AHEAD)
+        pairs = read_ahead(lambda job: self.pipeline(job, array_order), inputs, batch_size - 1 + READ_AHEAD)
         yield from self._get_chunk_data(pairs, batch_size)
 
-    def forward(self, inputs: Tensor, *, strength: float = 1.0, reference_brightness: float | None = None,
-                highlights: str = 'soft') -> Tensor:
-        """Enhances images (B, 3, H, W), RGB in [0, 1], with the tone of `__call__`; same shape, float32, in [0, 1]."""
-        inputs = inputs.to(self.device)
-        enhanced = self.enhance(inputs)
-        enhanced = with_soft_highlights(enhanced, inputs) if highlights == 'soft' else enhanced.clamp(0, 1)
-        enhanced = blended(inputs, enhanced, strength)
-        return enhanced if reference_brightness is None else with_mean_luma(enhanced, reference_brightness)
+    def forward(self, inputs: Sequence[Loaded], *, tone: Tone | None = None) -> list[Enhanced]:
+        """Enhances a batch of `preprocess`, pictures of one size together.
 
-    def visualize(self, job: Job, picture: Picture, enhanced: Tensor) -> np.ndarray | str:
-        """The explanation of a result as a picture (H, W, 3), uint8, RGB, or the file that it was written to."""
-        low = to_tensor(picture.image)[None]
-        seen = reduced(low, EXPLAINED_PIXELS)
-        drawing = draw_explanation(to_array(seen[0]), to_array(reduced(enhanced[None], EXPLAINED_PIXELS)[0]),
-                                   explain(self.model.network, seen.to(self.device)))
-        if job.target is None:
+        Args:
+            inputs: the batch.
+            tone: of the results; by default that of `Tone()`.
+
+        Returns:
+            What was made; failures are left out and go to the report.
+        """
+        for job, picture in inputs:
+            if isinstance(picture, ImageReadError):
+                self._fail(job, picture)
+        groups = groups_of_size((job, picture) for job, picture in inputs if isinstance(picture, Picture))
+        return [made for group in groups for made in self._enhance_group(group, tone or Tone())]
+
+    def visualize(self, inputs: Sequence[Job], preds: Sequence[Enhanced], show: bool = False, *,
+                  return_explanation: bool = False) -> list[np.ndarray | str]:
+        """Draws what the network saw and chose.
+
+        Args:
+            inputs: of no use: what was made knows what it was made from.
+            preds: what was made.
+            show: open each drawing in the system's viewer.
+            return_explanation: draw; nothing is drawn where this and `show` are off.
+
+        Returns:
+            The drawing of each as a picture (H, W, 3), uint8, RGB, or the file that it was written to.
+        """
+        return [self._draw(made, show) for made in preds] if show or return_explanation else []
+
+    def postprocess(self, preds: Sequence[Enhanced], visualization: list[np.ndarray | str],
+                    return_datasample: bool = False) -> dict:
+        """Writes results, or brings them into the form that is returned.
+
+        Args:
+            preds: what was made.
+            visualization: from `visualize`; handed on.
+            return_datasample: `EnhanceDataSample`s instead of arrays, where nothing is written.
+
+        Returns:
+            'predictions' and 'visualization' as of `__call__`; `None` where writing failed.
+        """
+        return dict(predictions=[self._finish(made, return_datasample) for made in preds], visualization=visualization)
+
+    def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
+        """Results of pictures of one size, together or, where that fails, one by one."""
+        tensors = [to_tensor(picture.image) for _, picture in group]
+        images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
+        try:
+            images = images.to(self.device)
+            results = tone.apply(self.enhance(images), images)
+        except RuntimeError as error:  # out of memory, above all
+            if len(group) > 1:
+                return [made for pair in group for made in self._enhance_group([pair], tone)]
+            self._fail(group[0][0], error)
+            return []
+        return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
+
+    def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str:
+        drawing = draw_explained(self.model.network, to_tensor(made.picture.image), made.image, device=self.device)
+        if show:
+            Image.fromarray(drawing).show(str(made.job.source.name))
+        if made.job.target is None:
             return drawing
-        path = job.target.with_name(job.target.stem + EXPLAINED)
+        path = made.job.target.with_name(made.job.target.stem + EXPLAINED)
         write_image(path, drawing / np.float32(255))
         return str(path)
 
-    def postprocess(self, job: Job, picture: Picture, enhanced: Tensor,
-                    return_datasamples: bool = False) -> np.ndarray | str | EnhanceDataSample | None:
-        """Writes or returns one result (3, H, W); `None` where writing failed."""
-        result = picture.with_image(enhanced.permute(1, 2, 0).cpu().numpy())  # (3, H, W) -> (H, W, 3)
+    def _finish(self, made: Enhanced, return_datasample: bool) -> np.ndarray | str | EnhanceDataSample | None:
+        """Writes or returns one result; `None` where writing failed."""
+        job, result = made.job, made.result()
         if job.target is not None:
             try:
                 write_picture(job.target, result)
             except (OSError, ValueError) as error:
-                return self._fail(job, error)
+                self._fail(job, error)
+                return None
         self.report.done.append(str(job.target or job.source.name))
         if job.target is not None:
             return str(job.target)
-        return data_sample(job, picture, enhanced) if return_datasamples else result.samples()
+        return made.data_sample() if return_datasample else result.samples()
 
-    def _inputs_to_list(self, inputs: Input | Sequence[Input], recursive: bool, out: str | Path | None) -> list[Source]:
-        return gather(inputs, recursive=recursive, leave_out=None if out is None else Path(out))
-
-    def _run(self, batch: Sequence[Loaded], *, strength: float, reference_brightness: float | None,
-             highlights: str) -> Iterator[tuple[Job, Picture, Tensor]]:
-        """Results of a batch, pictures of one size together; failures go to the report."""
-        tone = dict(strength=strength, reference_brightness=reference_brightness, highlights=highlights)
-        groups: dict[tuple[int, ...], list[tuple[Job, Picture]]] = {}
-        for job, picture in batch:
-            if isinstance(picture, ImageReadError):
-                self._fail(job, picture)
-            else:
-                groups.setdefault(picture.image.shape, []).append((job, picture))
-        for group in groups.values():
-            tensors = [to_tensor(picture.image) for _, picture in group]
-            images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
-            try:
-                enhanced = self.forward(images, **tone)
-            except RuntimeError as error:  # out of memory, above all
-                if len(group) == 1:
-                    self._fail(group[0][0], error)
-                for pair in group if len(group) > 1 else ():
-                    yield from self._run([pair], **tone)
-                continue
-            for (job, picture), result in zip(group, enhanced):
-                yield job, picture, result
+    def _inputs_to_list(self, inputs: Input | Sequence[Input], *, recursive: bool = True,
+                        out: Path | None = None) -> list[Job]:
+        """The job of every picture; errors as of `__call__`."""
+        return jobs_of(gather(inputs, recursive=recursive, leave_out=out), out)
 
     def _fail(self, job: Job, error: Exception) -> None:
         """Reports a file; a wrong picture in memory is the caller's mistake and raises."""
@@ -297,8 +297,8 @@ class EnhanceInferencer(BaseInferencer):
             raise ValueError('weights must be given with a config of a network that has parameters, got None')
         return model.to(self.device).eval()
 
-    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[Source], Picture]:
-        return Source.read
+    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[Job, str], Loaded]:
+        return load
 
     def _init_collate(self, cfg: Config | ConfigDict) -> None:
         """None: pictures of one size are stacked, whatever the config's loader does."""
@@ -322,16 +322,10 @@ def reachable_device(name: str) -> torch.device:
     return device
 
 
-def check_options(strength: float, reference_brightness: float | None, highlights: str, batch_size: int,
-                  array_order: str) -> None:
-    """Raises a `ValueError` that names the first option out of its range."""
-    check_range(strength, 0, 1, 'strength')
-    if reference_brightness is not None and not 0 < reference_brightness < 1:
-        raise ValueError(f'reference_brightness must be in (0, 1), got {reference_brightness}')
-    check_choice(highlights, HIGHLIGHTS, 'highlights')
-    if batch_size < 1:
-        raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-    check_choice(array_order, ('rgb', 'bgr'), 'array_order')
+def check_tile(tile: int | None) -> None:
+    """Raises a `ValueError` if the side of tiles is negative."""
+    if tile is not None and tile < 0:
+        raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
 
 
 def load_network(network: nn.Module, path: str | Path) -> None:
@@ -349,70 +343,3 @@ def load_network(network: nn.Module, path: str | Path) -> None:
                          f'such as {missing[:3]}: is it of another model?')
     check_shapes(own, state, name=str(path))
     network.load_state_dict({key: state[key] for key in own})
-
-
-def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
-    """Where every result goes.
-
-    Args:
-        sources: pictures.
-        out: folder, or for one source a file with a picture's suffix.
-
-    Raises:
-        ValueError: if a result would overwrite an input.
-    """
-    is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not out.is_dir()
-    targets = [out] if is_name else [out / source.name for source in sources]
-    inputs = {source.content.resolve() for source in sources if source.is_file}
-    for target in targets:
-        if target.resolve() in inputs:
-            raise ValueError(f'out must lead to other files than the inputs, got {target}')
-    return targets
-
-
-def is_finished(job: Job) -> bool:
-    """Whether the result is there and no older than its input."""
-    source, target = job.source, job.target
-    if target is None or not source.is_file or not source.content.is_file() or not target.is_file():
-        return False
-    return target.stat().st_mtime_ns >= source.content.stat().st_mtime_ns
-
-
-def read_ahead(read: Callable[[Job], Picture | ImageReadError], jobs: Iterable[Job],
-               ahead: int) -> Iterator[tuple[Job, Picture | ImageReadError]]:
-    """Jobs and their pictures in order, at most `ahead` of them decoded in advance by a thread."""
-    pool, pending = ThreadPoolExecutor(1), deque()
-    try:
-        for job in jobs:
-            pending.append((job, pool.submit(read, job)))
-            if len(pending) > ahead:
-                first, future = pending.popleft()
-                yield first, future.result()
-        while pending:
-            first, future = pending.popleft()
-            yield first, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def reduced(image: Tensor, pixels: int) -> Tensor:
-    """An image (1, 3, H, W) brought down to at most this many pixels; smaller ones as they are."""
-    scale = (pixels / image[0, 0].numel())**0.5
-    if scale >= 1:
-        return image
-    size = [max(int(side * scale), 1) for side in image.shape[-2:]]
-    return F.interpolate(image, size=size, mode='bilinear', antialias=True)
-
-
-def data_sample(job: Job, picture: Picture, enhanced: Tensor) -> EnhanceDataSample:
-    """Input and result, (3, H, W) each, and where the input came from."""
-    shape = picture.image.shape[:2]
-    sample = EnhanceDataSample(metainfo=dict(low_path=str(job.source.content) if job.source.is_file else None,
-                                             ori_shape=shape, img_shape=shape))
-    sample.low_img, sample.pred_img = to_tensor(picture.image), enhanced.cpu()
-    return sample
-
-
-def to_tensor(image: np.ndarray) -> Tensor:
-    """(H, W, 3) to (3, H, W), float32, in the same memory."""
-    return torch.from_numpy(image).permute(2, 0, 1)

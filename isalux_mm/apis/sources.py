@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from isalux_mm.functional.image_io import IMAGE_SUFFIXES, list_images
-from isalux_mm.functional.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
+from isalux_mm.io.images import IMAGE_SUFFIXES, list_images
+from isalux_mm.io.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
 
 Input = str | Path | np.ndarray | Tensor | Image.Image
 SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
@@ -43,7 +43,7 @@ class Source:
             ImageReadError: if a file is no readable picture.
             ValueError: if an array has the wrong shape, type or range.
         """
-        if self.is_file:
+        if isinstance(self.content, Path):
             return read_picture(self.content, array_order=array_order)
         return from_memory(self.content, array_order)
 
@@ -145,18 +145,19 @@ def _once(sources: Sequence[Source]) -> list[Source]:
     """Every file once, by its absolute path."""
     seen: dict[object, Source] = {}
     for index, source in enumerate(sources):
-        seen.setdefault(os.path.abspath(source.content) if source.is_file else index, source)
+        content = source.content
+        seen.setdefault(os.path.abspath(content) if isinstance(content, Path) else index, source)
     return list(seen.values())
 
 
 def _apart(sources: Sequence[Source]) -> list[Source]:
     """Where two files' results would have the same name, all files keep their folders below the common one."""
-    files = [source for source in sources if source.is_file]
-    if max(Counter(source.name for source in files).values(), default=0) < 2:
+    if max(Counter(source.name for source in sources if source.is_file).values(), default=0) < 2:
         return list(sources)
-    common = os.path.commonpath([os.path.abspath(source.content.parent) for source in files])
-    return [replace(source, name=Path(os.path.relpath(source.content, common))) if source.is_file else source
-            for source in sources]
+    files = [source.content for source in sources if isinstance(source.content, Path)]
+    common = os.path.commonpath([os.path.abspath(file.parent) for file in files])
+    return [replace(source, name=Path(os.path.relpath(source.content, common)))
+            if isinstance(source.content, Path) else source for source in sources]
 
 
 def _numbered(index: int) -> Path:

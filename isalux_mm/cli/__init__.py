@@ -12,18 +12,20 @@ import sys
 from collections.abc import Sequence
 
 import isalux_mm
-from isalux_mm.cli import compare, enhance, explain, export, models, serve, video
+from isalux_mm.cli import compare, enhance, explain, export, models, serve, test, train, video
+from isalux_mm.cli.options import WrongUseError
 
-COMMANDS = (enhance, video, compare, explain, export, models, serve)
+COMMANDS = (enhance, video, compare, explain, export, models, serve, train, test)
 WRONG_USE, INTERRUPTED = 2, 130
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command; `args.run` is the chosen sub-command's."""
     parser = argparse.ArgumentParser(
-        prog='isalux', description='Low-light enhancement of photographs and videos.',
+        prog='isalux', description='Low-light enhancement of photographs and videos; training and testing.',
         epilog='`isalux COMMAND --help` shows the options of a command.')
     parser.add_argument('--version', action='version', version=f'isalux-mm {isalux_mm.__version__}')
+    parser.set_defaults(debug=False)
     subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     for command in COMMANDS:
         known = set(subparsers.choices)
@@ -43,5 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'isalux {args.command}: interrupted; what was finished is kept', file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError) as error:
+        if args.debug and not isinstance(error, WrongUseError):
+            raise
         print(f'isalux {args.command}: {error}', file=sys.stderr)
         return WRONG_USE

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Draws one picture an input; prints the means of the figures."""
     from isalux_mm.apis.sources import gather
     from isalux_mm.evaluation.metrics import write_csv
-    from isalux_mm.functional.image_io import write_image
+    from isalux_mm.io.images import write_image
     partners = partner_tables(args.reference, args.peers)
     out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
     for source in gather(args.inputs, leave_out=out):
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dict[str, dict | Path]:
     """Files by their pair key for the reference and every peer; a single file as it is."""
     from isalux_mm.datasets.image_datasets import pair_key
-    from isalux_mm.functional.image_io import list_images
+    from isalux_mm.io.images import list_images
     folders = dict(([('reference', reference)] if reference is not None else []) + peers)
     for name, folder in folders.items():
         if not folder.exists():
@@ -83,7 +83,7 @@ def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dic
 def partners_of(name: Path, tables: Mapping[str, dict | Path]) -> 'dict[str, np.ndarray]':
     """The pictures of the tables that belong to an input; those that lack one are left out, with a warning."""
     from isalux_mm.datasets.image_datasets import pair_key
-    from isalux_mm.functional.image_io import read_image
+    from isalux_mm.io.images import read_image
     found = {}
     for method, table in tables.items():
         path = table if isinstance(table, Path) else table.get(pair_key(name))
@@ -96,7 +96,7 @@ def partners_of(name: Path, tables: Mapping[str, dict | Path]) -> 'dict[str, np.
 
 def quality(pictures: 'Mapping[str, np.ndarray]') -> dict[str, Quality]:
     """Raw and GT-mean PSNR and SSIM against the reference, of those that have its size."""
-    from isalux_mm.apis.inferencer import to_tensor
+    from isalux_mm.apis.jobs import to_tensor
     from isalux_mm.evaluation.metrics import paired_quality
     from isalux_mm.functional.image_quality import WINDOW
     reference = pictures.get('reference')
@@ -112,14 +112,15 @@ def draw(pictures: 'Mapping[str, np.ndarray]', figures: Mapping[str, Quality],
     import numpy as np
 
     from isalux_mm.visualization.comparison import draw_comparison, telling_crops
-    notes = {name: (f'PSNR {p:.2f} dB, SSIM {s:.3f}', f'GT-mean: {pm:.2f} dB, {sm:.3f}')
-             for name, (p, s, pm, sm) in figures.items()}
+    notes: dict[str, tuple[str, ...]] = {
+        name: (f'PSNR {p:.2f} dB, SSIM {s:.3f}', f'GT-mean: {pm:.2f} dB, {sm:.3f}')
+        for name, (p, s, pm, sm) in figures.items()}
     size = pictures['input'].shape
     notes |= {name: (f'{p.shape[1]}x{p.shape[0]}: another size, shown resized', )
               for name, p in pictures.items() if p.shape != size}
     boxes = crops or telling_crops(pictures['input'], pictures['ours'])
     shown = {name: np.round(picture * 255).astype(np.uint8) for name, picture in pictures.items()}
-    return draw_comparison(shown, notes, [tuple(box) for box in boxes]) / np.float32(255)
+    return draw_comparison(shown, notes, [(x, y, width, height) for x, y, width, height in boxes]) / np.float32(255)
 
 
 def print_means(rows: list[tuple]) -> None:

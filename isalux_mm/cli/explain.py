@@ -19,9 +19,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draws one file after the other, NAME_explained.png in the sub-folder of its input."""
-    from isalux_mm.apis.inferencer import EXPLAINED
+    from isalux_mm.apis.explaining import EXPLAINED
     from isalux_mm.apis.sources import gather
-    from isalux_mm.functional.image_io import write_image
+    from isalux_mm.io.images import write_image
     out, inferencer, failed = Path(args.out), build_inferencer(args, progress=False), 0
     for source in gather(args.inputs, leave_out=out):
         result = inferencer(source.content, return_explanation=True, **tone_of(args))

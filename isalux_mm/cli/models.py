@@ -10,7 +10,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints name, size and description of every model; the default is marked with a star."""
-    from isalux_mm.apis.model_zoo import DEFAULT_MODEL, packaged_models
+    from isalux_mm.model_zoo import DEFAULT_MODEL, packaged_models
     for model in packaged_models().values():
         mark = '*' if model.name == DEFAULT_MODEL else ' '
         print(f'{mark} {model.name}  {model.weights.stat().st_size / 2**20:.1f} MiB\n    {model.summary}')

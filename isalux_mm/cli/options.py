@@ -1,12 +1,17 @@
 """Options that several sub-commands share, and the inferencer that they describe."""
 import argparse
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from isalux_mm.apis import EnhanceInferencer, EnhanceReport
 
 SOME_FAILED = 1
+
+
+class WrongUseError(ValueError):
+    """What is wrong with a command line itself, as against with what it names: a traceback would say nothing more."""
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, tiles: bool = True) -> None:
@@ -35,8 +40,13 @@ def add_tone_options(parser: argparse.ArgumentParser) -> None:
 
 
 def tone_of(args: argparse.Namespace) -> dict:
-    """The options of `add_tone_options` as keyword arguments of the inferencer."""
-    return dict(strength=args.strength, reference_brightness=args.reference_brightness, highlights=args.highlights)
+    """The options of `add_tone_options` as keyword arguments of the inferencer, checked.
+
+    Raises:
+        ValueError: if one is out of its range.
+    """
+    from isalux_mm.apis import Tone
+    return asdict(Tone(args.strength, args.reference_brightness, args.highlights))
 
 
 def tile_size(text: str) -> int | None:
@@ -47,7 +57,7 @@ def tile_size(text: str) -> int | None:
 def build_inferencer(args: argparse.Namespace, *, progress: bool = True) -> 'EnhanceInferencer':
     """The inferencer of the options of `add_model_options`; with a bar on a terminal, unless `progress` is off."""
     from isalux_mm.apis import EnhanceInferencer
-    from isalux_mm.apis.model_zoo import DEFAULT_MODEL
+    from isalux_mm.model_zoo import DEFAULT_MODEL
     return EnhanceInferencer(
         args.model or DEFAULT_MODEL, args.weights, args.device, dtype=args.dtype, tile=args.tile,
         show_progress=progress and sys.stderr.isatty() and not args.quiet)

@@ -36,8 +36,8 @@ def key_and_value(text: str) -> tuple[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Enhances; says what was done."""
-    from isalux_mm.apis.model_zoo import DEFAULT_MODEL
     from isalux_mm.apis.video import VideoEnhancer
+    from isalux_mm.model_zoo import DEFAULT_MODEL
     try:
         enhancer = VideoEnhancer(
             args.model or DEFAULT_MODEL, args.weights, device=args.device, dtype=args.dtype,

@@ -2,17 +2,15 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.degradation import (
-    Degradation,
-    DegradationRanges,
-    degrade,
-    sample_degradation,
-    seeded_generator,
-)
+from isalux_mm.functional.degradation import degrade, seeded_generator
+from isalux_mm.functional.degradation_draw import sample_degradation
+from isalux_mm.functional.degradation_ranges import Degradation, DegradationRanges
 from isalux_mm.registry import TRANSFORMS
 
 PLAIN_SRGB = dict(slope=None, reference_toe=(1.0, 1.0))
@@ -29,16 +27,16 @@ def darkness_ranges(ranges: Mapping | None = None, gain: float | None = None) ->
     Raises:
         ValueError: if the gain is outside (0, 1], or given along with an exposure in `ranges`.
     """
-    ranges = dict(ranges or {})
+    changes: dict[str, Any] = dict(ranges or {})
     if gain is None:
-        return DegradationRanges(**ranges)
+        return DegradationRanges(**changes)
     if not 0 < gain <= 1:
         raise ValueError(f'gain must be in (0, 1], got {gain}')
-    clash = sorted({'stops', 'mean_ratio'} & set(ranges))
+    clash = sorted({'stops', 'mean_ratio'} & set(changes))
     if clash:
         raise ValueError(f'gain fixes the exposure, so ranges must not hold it, got {clash}')
     fixed = dict(mean_ratio=None, stops=(math.log2(gain), ) * 2)
-    return DegradationRanges(**PLAIN_SRGB | ranges | fixed)
+    return DegradationRanges(**PLAIN_SRGB | changes | fixed)
 
 
 def darken(image: np.ndarray, ranges: DegradationRanges, rng: np.random.Generator) -> tuple[np.ndarray, Degradation]:
@@ -101,6 +99,26 @@ class DarkenImage(BaseTransform):
         if self.keep_reference:
             results['reference_img'] = reference
         return results
+
+
+def packed_reference(results: dict, transform: str) -> np.ndarray:
+    """The bright original of a darkened image, (H, W, 3), uint8, BGR, for packing.
+
+    Args:
+        results: of a pipeline, at its end.
+        transform: who asks, for the error.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    if 'reference_img' not in results:
+        raise KeyError(f'{transform} needs reference_img (DarkenImage or SplitReferenceImage), got {sorted(results)}')
+    return results['reference_img']
+
+
+def as_rgb_tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, 3), BGR, to (3, H, W), RGB, of the same type."""
+    return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
 
 
 def image_name(results: dict) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
-from isalux_mm.functional.image_io import ImageReadError, check_whole, list_images, read_size
+from isalux_mm.io.images import ImageReadError, check_whole, list_images, read_size
 from isalux_mm.registry import DATASETS
 
 KNOWN_PREFIXES = ('low', 'normal', 'high')  # LOL-v2 names its pairs low00690, normal00690
@@ -24,6 +24,9 @@ class ImageFolderDataset(BaseDataset):
         recursive: whether sub-folders (scenes of frames) are read; names are matched by their relative path.
         scenes: names of the first-level folders to read; `None` reads all.
         without_scenes: names of first-level folders to leave out, such as those that a benchmark tests on.
+        only: names of the images to read, such as those that are held out; `None` reads all. Without suffix, and with
+            or without a leading 'low', 'normal' or 'high'.
+        leave_out: names of images to leave out, likewise.
         skip_broken: leave unreadable files and pairs of unequal size out, with a count in the log, instead of raising.
         layout: what a user is told to put where, when a folder is missing.
         test_mode: as mmengine's.
@@ -31,7 +34,8 @@ class ImageFolderDataset(BaseDataset):
 
     Raises:
         FileNotFoundError: if a folder is missing.
-        ValueError: if a folder holds no image, or files are unreadable, lack a partner or differ in size; lists them.
+        ValueError: if a folder holds no image, `only` or `leave_out` name an image that is not there, or files are
+            unreadable, lack a partner or differ in size; lists them.
     """
     METAINFO = dict(dataset_type='low_light')
     kinds: tuple[str, ...] = ()
@@ -44,6 +48,8 @@ class ImageFolderDataset(BaseDataset):
                  recursive: bool = True,
                  scenes: Sequence[str] | None = None,
                  without_scenes: Sequence[str] = (),
+                 only: Sequence[str] | None = None,
+                 leave_out: Sequence[str] = (),
                  skip_broken: bool = False,
                  layout: str = '',
                  test_mode: bool = False,
@@ -56,6 +62,8 @@ class ImageFolderDataset(BaseDataset):
             for kind, folders in prefixes.items()
         }
         self.scenes, self.without_scenes = scenes, without_scenes
+        self.only = None if only is None else {image_key(name) for name in only}
+        self.leave_out = {image_key(name) for name in leave_out}
         self.recursive, self.skip_broken, self.layout = recursive, skip_broken, layout
         super().__init__(pipeline=list(pipeline), test_mode=test_mode, indices=indices, serialize_data=False)
 
@@ -84,6 +92,10 @@ class ImageFolderDataset(BaseDataset):
         folders = self.folders[kind]
         files = [(Path(str(number)) / path.relative_to(folder), path) for number, folder in enumerate(folders)
                  for path in list_images(folder, self.recursive) if self._wanted(path.relative_to(folder))]
+        unknown = sorted({*self.leave_out, *(self.only or ())} - {image_key(path.name) for _, path in files})
+        if files and unknown:
+            raise ValueError(_listed(f'names in only or leave_out have no image in {folders[0]}', unknown))
+        files = [(name, path) for name, path in files if self._chosen(image_key(path.name))]
         if not files:
             where = ', '.join(map(str, folders))
             raise ValueError(f'data_prefix[{kind!r}]: no image in {where}. {self.layout}'.rstrip())
@@ -93,6 +105,10 @@ class ImageFolderDataset(BaseDataset):
         """Whether the first-level folder of a relative path is to be read."""
         scene = name.parts[0] if len(name.parts) > 1 else ''
         return scene not in self.without_scenes and (self.scenes is None or scene in self.scenes)
+
+    def _chosen(self, key: str) -> bool:
+        """Whether an image is to be read by its name."""
+        return key not in self.leave_out and (self.only is None or key in self.only)
 
     def _records(self, files: dict[str, Files]) -> tuple[list[dict], list[str]]:
         """Records, and what has no partner; here one record per file of the only kind."""
@@ -163,6 +179,11 @@ def pair_key(name: Path) -> str:
         if stem.startswith(prefix) and rest:
             return (name.parent / rest).as_posix()
     return (name.parent / stem).as_posix()
+
+
+def image_key(name: str | int) -> str:
+    """What `only` and `leave_out` compare: `low7.png`, `normal7` and `7` are one."""
+    return Path(pair_key(Path(str(name)))).name
 
 
 def _matched(low: Files, gt: Files, key: Callable[[Path], str]) -> list[tuple[Path, Path]]:

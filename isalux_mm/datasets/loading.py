@@ -2,7 +2,7 @@
 from mmcv.transforms import BaseTransform
 
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.functional.image_io import read_image
+from isalux_mm.io.images import read_image
 from isalux_mm.registry import TRANSFORMS
 
 
@@ -10,7 +10,7 @@ from isalux_mm.registry import TRANSFORMS
 class LoadImages(BaseTransform):
     """Reads `low` from `low_path` and `gt` from `gt_path`, whichever the sample has.
 
-    Adds `low`, `gt`: (H, W, 3), float32, RGB in [0, 1] (see `functional.image_io.read_image` for what is read), and
+    Adds `low`, `gt`: (H, W, 3), float32, RGB in [0, 1] (see `io.images.read_image` for what is read), and
     `ori_shape`, `img_shape`: (H, W).
 
     Args:

@@ -1,12 +1,16 @@
-"""`SynthesizeLowLight`: a dark image from a bright one, in the pipeline."""
-from collections.abc import Mapping
-from dataclasses import asdict
+"""`SynthesizeLowLight`: a dark image from a bright one, in the pipeline; `KeepLuma`: the bright one's exposure."""
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.degradation import DegradationRanges, seeded_generator, synthesize_pair
+from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import BASES
+from isalux_mm.functional.pair_mixture import LUMA_BAND, PairMixture, check_band, keep_luma, mixed_pair
 from isalux_mm.registry import TRANSFORMS
 
 
@@ -14,25 +18,39 @@ from isalux_mm.registry import TRANSFORMS
 class SynthesizeLowLight(BaseTransform):
     """Makes `low` from `gt` by the physical synthesis of `functional.degradation`.
 
-    Adds `low`, (H, W, 3), float32, RGB in [0, 1], and `degradation`, the draw as a dict; `gt` is normalised in
-    exposure first, unless `target_luma` is `None`.
+    Adds `low`, (H, W, 3), float32, RGB in [0, 1], and `degradation`, the draw as a dict. `gt` becomes the target: the
+    photograph with its mean luma in a band, lamps and charts where the mixture draws them, and for a well-lit draw the
+    low image without its noise (see `functional.pair_mixture`).
 
     Args:
         ranges: changes to the fields of `DegradationRanges`.
-        target_luma: mean and standard deviation of the reference's mean luma, LOL's lie around 0.45; `None` leaves `gt`
-            as it is.
+        base: what is changed: 'cameras' spans real cameras, 'plain' is one exposure, tone curve and noise.
+        mixture: changes to the fields of `PairMixture`; `None` draws photographs alone, as 'plain' needs no others.
+        luma_band: (lowest, highest) mean luma of the photograph; `None` leaves it as it is.
+        target_luma: mean and standard deviation of the photograph's mean luma, in the place of `luma_band`.
         seed: `None` draws anew every time, from numpy's global state, which mmengine seeds per worker; an integer makes
             an image of the same file name (or, without `gt_path`, `sample_idx`) dark in the same way every time.
+
+    Raises:
+        ValueError: if an option is out of its range.
     """
 
     def __init__(self,
                  ranges: Mapping | None = None,
                  *,
-                 target_luma: tuple[float, float] | None = (0.45, 0.04),
+                 base: str = 'cameras',
+                 mixture: Mapping | None = None,
+                 luma_band: tuple[float, float] | None = LUMA_BAND,
+                 target_luma: tuple[float, float] | None = None,
                  seed: int | None = None):
-        self.ranges = DegradationRanges(**(ranges or {}))
+        check_choice(base, BASES, 'base')
+        self.ranges = replace(BASES[base], **(ranges or {}))
+        self.mixture = None if mixture is None else PairMixture(**mixture)
         if target_luma is not None and not 0 < target_luma[0] < 1:
             raise ValueError(f'target_luma must be (mean in (0, 1), deviation), got {target_luma}')
+        if luma_band is not None:
+            check_band(luma_band)
+        self.luma_band = None if target_luma else luma_band
         self.target_luma, self.seed = target_luma, seed
 
     def transform(self, results: dict) -> dict:
@@ -43,6 +61,35 @@ class SynthesizeLowLight(BaseTransform):
         else:
             name = Path(results['gt_path']).name if 'gt_path' in results else str(results.get('sample_idx', ''))
             rng = seeded_generator(self.seed, name)
-        results['low'], results['gt'], degradation = synthesize_pair(results['gt'], self.ranges, self.target_luma, rng)
+        image = results['gt'] if self.luma_band is None else keep_luma(results['gt'], self.luma_band)
+        if self.mixture is None:
+            pair = synthesize_pair(image, self.ranges, self.target_luma, rng)
+        else:
+            pair = mixed_pair(image, self.ranges, self.mixture, rng)
+        results['low'], results['gt'], degradation = pair
         results['degradation'] = asdict(degradation)
+        return results
+
+
+@TRANSFORMS.register_module()
+class KeepLuma(BaseTransform):
+    """Brings the mean luma of `gt` into a band, by a power law.
+
+    Stands before views are cut, so that a dark corner of a photograph stays dark; `SynthesizeLowLight` then has
+    `luma_band=None`.
+
+    Args:
+        band: (lowest, highest) mean luma.
+
+    Raises:
+        ValueError: if the band is empty or outside [0.05, 0.95].
+    """
+
+    def __init__(self, band: Sequence[float] = LUMA_BAND):
+        check_band(band)
+        lowest, highest = band
+        self.band = (lowest, highest)
+
+    def transform(self, results: dict) -> dict:
+        results['gt'] = keep_luma(results['gt'], self.band)
         return results

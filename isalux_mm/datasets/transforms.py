@@ -4,6 +4,7 @@ Every transform takes and gives float32 arrays (H, W, 3), RGB in [0, 1], under `
 and keeps `img_shape` (H, W). Chance comes from numpy's global state, which mmengine seeds per worker.
 """
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ class PairedTransform(BaseTransform):
         """What is decided by chance, once for all images."""
         return ()
 
-    def apply(self, image: np.ndarray, *decision) -> np.ndarray:
+    def apply(self, image: np.ndarray, *decision: Any) -> np.ndarray:
         """One image, with what was decided."""
         raise NotImplementedError
 
@@ -129,7 +130,20 @@ class PairedResize(PairedTransform):
         self.size, self.max_side = size, max_side
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        return shrink(image, self.max_side) if self.size is None else resize(image, *self.size)
+        if self.size is not None:
+            return resize(image, *self.size)
+        return image if self.max_side is None else shrink(image, self.max_side)
+
+
+@TRANSFORMS.register_module()
+class PairedLandscape(PairedTransform):
+    """Turns an upright picture by a quarter, so that a landscape view can hold the whole of it."""
+
+    def draw(self, height: int, width: int) -> tuple:
+        return (height > width, )
+
+    def apply(self, image: np.ndarray, upright: bool) -> np.ndarray:
+        return np.ascontiguousarray(np.rot90(image)) if upright else image
 
 
 @TRANSFORMS.register_module()
@@ -142,21 +156,36 @@ class RandomResizedView(PairedTransform):
         size: (height, width) of the view.
         fraction: range of the window's side as a share of the largest window of this shape.
         crop_probability: probability of a window at the picture's own scale instead, which keeps fine grain.
+        whole_probability: probability of the largest window instead: the whole of a picture of the view's shape.
+
+    Raises:
+        ValueError: if the fraction or a probability is out of its range, or the two probabilities exceed 1.
     """
 
-    def __init__(self, size: Sequence[int], *, fraction: Sequence[float] = (0.55, 1.0), crop_probability: float = 0.0):
+    def __init__(self,
+                 size: Sequence[int],
+                 *,
+                 fraction: Sequence[float] = (0.55, 1.0),
+                 crop_probability: float = 0.0,
+                 whole_probability: float = 0.0):
         if not 0 < fraction[0] <= fraction[1] <= 1:
             raise ValueError(f'fraction must be (lowest, highest) in (0, 1], got {tuple(fraction)}')
         check_range(crop_probability, 0, 1, 'crop_probability')
-        self.size, self.fraction, self.crop_probability = tuple(size), tuple(fraction), crop_probability
+        check_range(whole_probability, 0, 1 - crop_probability, 'whole_probability')
+        self.size, self.fraction = tuple(size), tuple(fraction)
+        self.crop_probability, self.whole_probability = crop_probability, whole_probability
 
     @cache_randomness
     def draw(self, height: int, width: int) -> tuple:
         view_h, view_w = self.size
+        lowest, highest = self.fraction
         largest = min(height / view_h, width / view_w)  # scale of the largest window
-        scale = largest * np.random.uniform(*self.fraction)
-        if np.random.rand() < self.crop_probability:
+        scale = largest * np.random.uniform(lowest, highest)
+        kind = np.random.rand()
+        if kind < self.crop_probability:
             scale = min(1.0, largest)
+        elif kind < self.crop_probability + self.whole_probability:
+            scale = largest
         h, w = (min(max(round(side * scale), 1), limit) for side, limit in ((view_h, height), (view_w, width)))
         return np.random.randint(height - h + 1), np.random.randint(width - w + 1), h, w
 

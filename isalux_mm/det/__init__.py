@@ -3,14 +3,12 @@ from isalux_mm.compat import install_mmcv_ops
 
 install_mmcv_ops()  # before mmdet's models
 
-from isalux_mm.det import (  # noqa: E402, F401
-    darken,
-    enhanced_detector,
-    exdark,
-    exdark_metric,
-    hooks,
-    inferencer,
-)
-from isalux_mm.det.enhanced_detector import EnhancedDetector  # noqa: E402, F401
-from isalux_mm.det.inferencer import EnhancedDetInferencer  # noqa: E402, F401
-from isalux_mm.models import baselines, neck  # noqa: E402, F401
+from isalux_mm.det.darken import LoadReferenceImage, PackDarkDetInputs, SplitReferenceImage  # noqa: E402
+from isalux_mm.det.enhanced_detector import EnhancedDetector  # noqa: E402
+from isalux_mm.det.exdark import ExDarkDataset  # noqa: E402
+from isalux_mm.det.exdark_metric import ExDarkMetric  # noqa: E402
+from isalux_mm.det.hooks import EnhancedDetVisualizationHook  # noqa: E402
+from isalux_mm.det.inferencer import EnhancedDetInferencer  # noqa: E402
+
+__all__ = ['EnhancedDetInferencer', 'EnhancedDetVisualizationHook', 'EnhancedDetector', 'ExDarkDataset',
+           'ExDarkMetric', 'LoadReferenceImage', 'PackDarkDetInputs', 'SplitReferenceImage']

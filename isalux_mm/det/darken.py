@@ -5,11 +5,10 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import PackDetInputs
 
-from isalux_mm.datasets.darkening import checked_image
+from isalux_mm.datasets.darkening import as_rgb_tensor, checked_image, packed_reference
 from isalux_mm.registry import TRANSFORMS
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
@@ -74,16 +73,12 @@ class PackDarkDetInputs(PackDetInputs):
 
     def transform(self, results: dict) -> dict:
         packed = super().transform(results)
-        if 'reference_img' not in results:
-            raise KeyError('PackDarkDetInputs needs reference_img (DarkenImage or SplitReferenceImage), '
-                           f'got {sorted(results)}')
-        image, reference = results['img'], results['reference_img']
+        image, reference = results['img'], packed_reference(results, 'PackDarkDetInputs')
         h, w = reference.shape[:2]
         if h > image.shape[0] or w > image.shape[1] or ('pad_shape' not in results and image.shape[:2] != (h, w)):
             raise ValueError(f'reference_img must have the size of img before Pad, {image.shape[:2]}, got {(h, w)}; '
                              'was the image moved after it was made dark?')
         padded = np.clip(np.round(image), 0, 255).astype(np.uint8)
         padded[:h, :w] = reference
-        packed['data_samples'].reference_img = torch.from_numpy(
-            np.ascontiguousarray(padded[..., ::-1].transpose(2, 0, 1)))
+        packed['data_samples'].reference_img = as_rgb_tensor(padded)
         return packed

@@ -8,13 +8,16 @@ from mmdet.datasets.api_wrappers import COCOeval
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.functional.mean_ap import average_precision, eval_map
 from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from isalux_mm.det.exdark import EXDARK_IN_OUT, EXDARK_LIGHTING, read_exdark_info
 from isalux_mm.registry import METRICS
 
 MAX_DETECTIONS = (1, 10, 100)  # pycocotools' own; mmdet's (100, 300, 1000) change AP50 on crowded images
 VOC_MODES = ('area', '11points')
+LOG_WIDTH = 120  # of the console that tables are drawn for
 GROUPS = dict(lighting=EXDARK_LIGHTING, in_out=EXDARK_IN_OUT)
 
 
@@ -144,5 +147,14 @@ class ExDarkMetric(CocoMetric):
         ] for group, names in GROUPS.items() for name in names]
         cells = [[f'{cell:.3f}' if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
         title = f"ExDark, split {self.exdark['split']}, {self.exdark['subset']}"
-        table = AsciiTable([['group', 'of', 'images', 'mAP', 'AP50']] + cells, title)
-        MMLogger.get_current_instance().info('\n' + table.table)
+        MMLogger.get_current_instance().info('\n' + drawn_table(title, ('group', 'of', 'images', 'mAP', 'AP50'), cells))
+
+
+def drawn_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in plain characters, as wide as its cells."""
+    table = Table(*header, box=box.ASCII2)
+    for row in rows:
+        table.add_row(*row)
+    text = StringIO()
+    Console(file=text, width=LOG_WIDTH, color_system=None, markup=False).print(title, table, sep='\n')
+    return text.getvalue().rstrip()

@@ -1,15 +1,16 @@
 """An enhanced YOLOX as one graph: a dark picture in, boxes and scores out (ours; paper silent)."""
 import copy
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmdet.apis import init_detector
 from mmdet.models.dense_heads import YOLOXHead
 from torch import Tensor, nn
 
+from isalux_mm.chain.preprocessor import WHITE
 from isalux_mm.det.enhanced_detector import EnhancedDetector
-from isalux_mm.models.chain import WHITE
+from isalux_mm.inference.export_forms import exportable
 
 
 class ExportableDetection(nn.Module):
@@ -17,7 +18,6 @@ class ExportableDetection(nn.Module):
 
     Args:
         chain: whose detector's head is a `YOLOXHead`; copied, not touched.
-        exportable: brings the enhancement network into the form that can be exported.
 
     Attributes:
         stride: of which height and width must be multiples.
@@ -27,18 +27,20 @@ class ExportableDetection(nn.Module):
             that no graph is known to follow.
     """
 
-    def __init__(self, chain: nn.Module, exportable: Callable[[nn.Module], nn.Module]):
+    def __init__(self, chain: nn.Module):
         super().__init__()
-        head = getattr(getattr(chain, 'detector', None), 'bbox_head', None)
+        head: Any = getattr(getattr(chain, 'detector', None), 'bbox_head', None)
         if not isinstance(chain, EnhancedDetector) or not isinstance(head, YOLOXHead):
             raise ValueError('model must be an EnhancedDetector with a YOLOX, the detector that exports, got '
                              f'{type(chain).__name__} with the head {type(head).__name__}')
-        chain = copy.deepcopy(chain).cpu().float().eval().requires_grad_(False)
-        self.enhancer, detector = chain.enhancer, chain.detector
+        copied: Any = copy.deepcopy(chain).cpu().float().eval().requires_grad_(False)
+        detector = copied.detector
+        self.enhancer: Any = copied.enhancer
         self.enhancer.network = exportable(self.enhancer.network)
-        self.backbone, self.neck, self.head = detector.backbone, detector.neck, detector.bbox_head
+        self.backbone, self.neck = detector.backbone, detector.neck
+        self.head: Any = detector.bbox_head
         half = detector.data_preprocessor
-        self.to_bgr = (chain.data_preprocessor.channel_order == 'bgr') != half._channel_conversion
+        self.to_bgr = (copied.data_preprocessor.channel_order == 'bgr') != half._channel_conversion
         self.norm = (half.mean, half.std) if half._enable_normalize else None
         self.stride = max(max(stride) for stride in self.head.prior_generator.strides)
 

@@ -5,8 +5,8 @@ import numpy as np
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 
+from isalux_mm.chain.pictures import ChainVisualizationHook, draw_on_pictures
 from isalux_mm.registry import HOOKS
-from isalux_mm.visualization.chain_pictures import ChainVisualizationHook, draw_on_pictures
 
 
 @HOOKS.register_module()

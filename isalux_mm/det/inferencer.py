@@ -2,15 +2,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import mmcv
 import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 
+from isalux_mm.chain.pictures import CHOICES, chain_of
 from isalux_mm.det.hooks import draw_detections
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.io.images import write_image
 from isalux_mm.registry import INFERENCERS
-from isalux_mm.visualization.chain_pictures import CHOICES, chain_of
 
 
 @INFERENCERS.register_module()
@@ -64,7 +64,7 @@ class EnhancedDetInferencer(DetInferencer):
                                     draw_pred=draw_pred)
             name = Path(source).name if isinstance(source, str) else f'{self.num_visualized_imgs:08d}.jpg'
             if save:
-                mmcv.imwrite(drawn[..., ::-1], str(Path(img_out_dir) / 'vis' / name))
+                write_image(Path(img_out_dir) / 'vis' / name, drawn / np.float32(255))
             if show:
                 self.visualizer.show(drawn, win_name=name, wait_time=wait_time)
             results.append(drawn)

@@ -1,2 +1,6 @@
 """Hooks and the construction of optimizers; importing registers them."""
-from isalux_mm.engine import hooks, optim  # noqa: F401
+from isalux_mm.engine.hooks import EnhanceVisualizationHook, ExpertUsageHook, SaveEnhancedHook
+from isalux_mm.engine.optim import BFloat16OptimWrapper, TrainableOptimWrapperConstructor
+
+__all__ = ['BFloat16OptimWrapper', 'EnhanceVisualizationHook', 'ExpertUsageHook', 'SaveEnhancedHook',
+           'TrainableOptimWrapperConstructor']

@@ -3,6 +3,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
@@ -12,14 +13,15 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch.nn import functional as F
 
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.io.images import write_image
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
 
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
     """The model without its distributed wrapper."""
-    return model.module if is_model_wrapper(model) else model
+    wrapper: Any = model
+    return wrapper.module if is_model_wrapper(model) else model
 
 
 @HOOKS.register_module()
@@ -37,7 +39,8 @@ class ExpertUsageHook(Hook):
 
     def __init__(self, interval: int = 50, *, per_layer: bool = False):
         self.interval, self.per_layer = interval, per_layer
-        self._shares, self._entropy, self._count = None, None, 0
+        self._sums: tuple[torch.Tensor, torch.Tensor] | None = None  # of shares and entropies
+        self._count = 0
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
@@ -46,14 +49,13 @@ class ExpertUsageHook(Hook):
         if not routings:
             return
         shares, entropy = usage(routings)
-        self._shares = shares if self._shares is None else self._shares + shares
-        self._entropy = entropy if self._entropy is None else self._entropy + entropy
+        self._sums = (shares, entropy) if self._sums is None else (self._sums[0] + shares, self._sums[1] + entropy)
         self._count += 1
         if self.every_n_train_iters(runner, self.interval):
-            self._write(runner)
+            self._write(runner, *(total / self._count for total in self._sums))
+            self._sums, self._count = None, 0
 
-    def _write(self, runner: Runner) -> None:
-        shares, entropy = self._shares / self._count, self._entropy / self._count
+    def _write(self, runner: Runner, shares: torch.Tensor, entropy: torch.Tensor) -> None:
         all_reduce(shares, op='mean')
         all_reduce(entropy, op='mean')
         hub = runner.message_hub
@@ -63,7 +65,6 @@ class ExpertUsageHook(Hook):
         if self.per_layer:
             for (layer, expert), share in zip(itertools.product(*map(range, shares.shape)), shares.flatten().tolist()):
                 hub.update_scalar(f'train/experts/layer{layer}_expert{expert}', share)
-        self._shares, self._entropy, self._count = None, None, 0
 
 
 def usage(routings: Sequence) -> tuple[torch.Tensor, torch.Tensor]:

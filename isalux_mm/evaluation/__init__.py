@@ -1,2 +1,4 @@
 """Metrics; importing registers them."""
-from isalux_mm.evaluation import metrics  # noqa: F401
+from isalux_mm.evaluation.metrics import LPIPS, NIQE, ImageMetric, LabelAgreement, PairedImageQuality
+
+__all__ = ['ImageMetric', 'LPIPS', 'LabelAgreement', 'NIQE', 'PairedImageQuality']

@@ -1,21 +1,24 @@
 """mmengine metrics on top of `functional`: numbers per image, their means in the table, a CSV on request."""
 import csv
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
+from torchmetrics.functional.image.lpips import _LPIPS
 
 from isalux_mm.functional import image_quality
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
+from isalux_mm.functional.label_agreement import mean_iou, pixel_agreement
 from isalux_mm.functional.niqe import niqe
+from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
 
-# file names under which torchvision publishes the trunks that lpips uses
+# file names under which torchvision publishes LPIPS's backbones
 LPIPS_BACKBONES = {
     'alex': 'alexnet-owt-7be5be79.pth', 'vgg': 'vgg16-397923af.pth', 'squeeze': 'squeezenet1_1-b8a52dc0.pth',
 }
@@ -124,10 +127,10 @@ class NIQE(ImageMetric):
 
 @METRICS.register_module()
 class LPIPS(ImageMetric):
-    """Learned perceptual distance (Zhang et al., 2018), lower is better, by the lpips package. Column: LPIPS.
+    """Learned perceptual distance (Zhang et al., 2018), lower is better, by torchmetrics. Column: LPIPS.
 
-    The package carries its linear heads (v0.1); the backbone is torchvision's and is taken from disk, never
-    downloaded. Runs on the CPU.
+    torchmetrics carries the linear heads (v0.1); the backbone is torchvision's and is taken from disk, never
+    downloaded. Equal to the authors' package lpips 0.1.4 (tested). Runs on the CPU.
 
     Args:
         net: 'alex' (the field's tables), 'vgg' or 'squeeze'.
@@ -138,7 +141,6 @@ class LPIPS(ImageMetric):
 
     Raises:
         FileNotFoundError: if the backbone's weights are not on disk; says which file to place where.
-        ImportError: if lpips is not installed.
         ValueError: if `net` is none of the three, or the file is no such backbone.
     """
     columns = ('LPIPS', )
@@ -161,6 +163,24 @@ class LPIPS(ImageMetric):
             return (self.model(pred, gt, normalize=True).item(), )
 
 
+@METRICS.register_module()
+class LabelAgreement(BaseMetric):
+    """Agreement of a semantic prior with its teacher over all images, from `confusion` of every data sample.
+
+    Reports the share of `pixels` with the same label and `mIoU` over the classes that the teacher sees.
+    """
+    default_prefix = 'agreement'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Adds the counts of a batch."""
+        self.results += [sample['confusion'].cpu() for sample in data_samples]
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Both measures of the summed counts."""
+        counts = torch.stack(results).sum(0)
+        return dict(pixels=pixel_agreement(counts), mIoU=mean_iou(counts))
+
+
 def image_of(sample: dict, field: str) -> Tensor:
     """The field's image, (3, H, W).
 
@@ -179,7 +199,8 @@ def paired_quality(pred: Tensor, gt: Tensor) -> tuple[float, float, float, float
     """PSNR, SSIM, then both with GT-mean, of (3, H, W), RGB in [0, 1], in float64."""
     pred, gt = pred[None].double(), gt[None].to(pred.device).double()
     scaled = image_quality.gt_mean(pred, gt)
-    return tuple(f(image, gt).item() for image in (pred, scaled) for f in (image_quality.psnr, image_quality.ssim))
+    raw, of_mean = ((image_quality.psnr(x, gt).item(), image_quality.ssim(x, gt).item()) for x in (pred, scaled))
+    return *raw, *of_mean
 
 
 def finite_mean(name: str, values: Sequence[float]) -> float:
@@ -194,26 +215,16 @@ def finite_mean(name: str, values: Sequence[float]) -> float:
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a table whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_path(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def _build_lpips(net: str, backbone: Path) -> nn.Module:
-    """lpips' model with backbone weights from disk: torchvision's layers carry the same tensors in the same order."""
-    try:
-        import lpips
-    except ImportError as error:
-        raise ImportError('the metric LPIPS needs the package lpips: pip install lpips') from error
-    model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+    """torchmetrics' model (whose class would download the backbone) with the same tensors from disk."""
+    kind: Any = net
+    model = _LPIPS(net=kind, pnet_rand=True)
     state = torch.load(backbone, map_location='cpu', weights_only=True)
     features = [value for key, value in state.items() if key.startswith('features.')]
     own = model.net.state_dict()
@@ -221,4 +232,4 @@ def _build_lpips(net: str, backbone: Path) -> nn.Module:
         raise ValueError(f'backbone must be torchvision\'s {LPIPS_BACKBONES[net]}, got {backbone}, whose tensors do '
                          'not fit')
     model.net.load_state_dict(dict(zip(own, features)))
-    return model.eval()
+    return model

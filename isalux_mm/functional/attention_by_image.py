@@ -5,10 +5,11 @@ For training on a CPU, as `expert_by_image`: an image's maps stay in the cache f
 `mix_by_image` equals `mix_plain`, in value and gradient.
 """
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from isalux_mm.functional.channel_attention import NORM_EPS
 
@@ -23,13 +24,13 @@ class _GramByImage(torch.autograd.Function):
     """Forward and backward of `gram_by_image`; the backward is one product, S being symmetric."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, tokens: Tensor) -> Tensor:
+    def forward(ctx: Any, tokens: Tensor) -> Tensor:
         ctx.save_for_backward(tokens)
         return tokens.transpose(1, 2) @ tokens
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         tokens, = ctx.saved_tensors
         return tokens @ (grad + grad.transpose(1, 2))
 
@@ -62,7 +63,7 @@ def attention_of_streams(gram: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, te
 def mix_plain(tokens: Tensor, mixing: Tensor | None, enriched: Sequence[tuple[Tensor, Tensor]],
               project: Tensor) -> Tensor:
     """The plain form of `mix_by_image`."""
-    total = 0 if mixing is None else tokens @ mixing.transpose(1, 2)
+    total = torch.zeros_like(tokens) if mixing is None else tokens @ mixing.transpose(1, 2)
     for matrix, prior in enriched:
         total = total + tokens @ matrix.transpose(1, 2) * prior
     return total @ project.t()
@@ -95,7 +96,7 @@ class _MixByImage(torch.autograd.Function):
     """Forward and backward of `mix_by_image`; `mixing` comes projected."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, tokens: Tensor, mixing: Tensor | None, project: Tensor, *pairs: Tensor) -> Tensor:
+    def forward(ctx: Any, tokens: Tensor, mixing: Tensor | None, project: Tensor, *pairs: Tensor) -> Tensor:
         matrices, priors = pairs[::2], pairs[1::2]
         out, kept = project.new_empty(tokens.shape), [project.new_empty(tokens.shape) for _ in matrices]
         for i, x in enumerate(tokens):
@@ -113,25 +114,25 @@ class _MixByImage(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         tokens, *saved = ctx.saved_tensors
         mixing = saved.pop(0) if ctx.has_mixing else None
         project, *saved = saved
         count = len(saved) // 3
         matrices, priors, kept = saved[:2 * count:2], saved[1:2 * count:2], saved[2 * count:]
         grad = grad.contiguous()
-        grad_tokens = torch.empty_like(tokens, memory_format=torch.contiguous_format)
+        grad_tokens = torch.zeros_like(tokens, memory_format=torch.contiguous_format)
         grad_mixing = None if mixing is None else torch.empty_like(mixing)
         grad_matrices, grad_priors = ([torch.empty_like(t) for t in tensors] for tensors in (matrices, kept))
         grad_project = torch.zeros_like(project, dtype=torch.promote_types(project.dtype, torch.float32))
         for i, (g, x) in enumerate(zip(grad, tokens)):
             x = x.to(project.dtype)
-            grad_x = None
-            if mixing is not None:
+            grad_x: Tensor | None = None
+            if mixing is not None and grad_mixing is not None:
                 torch.mm(g.t(), x, out=grad_mixing[i])
                 grad_x = torch.mm(g, mixing[i])
-            through = torch.mm(g, project) if count else None
-            total = None
+            total: Tensor | None = None
+            through = torch.mm(g, project) if count else g
             for y, matrix, prior, grad_matrix, grad_prior in zip(kept, matrices, priors, grad_matrices, grad_priors):
                 total = y[i] * prior[i] if total is None else total.addcmul_(y[i], prior[i])
                 torch.mul(through, y[i], out=grad_prior[i])
@@ -140,6 +141,7 @@ class _MixByImage(torch.autograd.Function):
                 grad_x = torch.mm(grad_y, matrix[i]) if grad_x is None else grad_x.addmm_(grad_y, matrix[i])
             if total is not None:
                 grad_project += torch.mm(g.t(), total)
-            grad_tokens[i].copy_(grad_x)
+            if grad_x is not None:
+                grad_tokens[i].copy_(grad_x)
         pairs = (t for pair in zip(grad_matrices, grad_priors) for t in pair)
         return grad_tokens, grad_mixing, grad_project.to(project.dtype), *pairs

@@ -16,7 +16,9 @@ def channel_attention(q: Tensor, k: Tensor, v: Tensor, temperature: Tensor) -> T
     """Plain form: softmax(temperature * cos(q_i, k_j)) v, over the channels of each head.
 
     Args:
-        q, k, v: (B, heads, C / heads, HW).
+        q: queries, (B, heads, C / heads, HW).
+        k: keys, likewise.
+        v: values, likewise.
         temperature: (heads, 1, 1), multiplies the cosines.
 
     Returns:
@@ -45,7 +47,9 @@ def attention_from_gram(gram: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, tem
 
     Args:
         gram: (B, C, C), X X^T.
-        w_q, w_k, w_v: projections, (C, C), output first; or of S streams side by side, (S C, C).
+        w_q: projection of the queries, (C, C), output first; or of S streams side by side, (S C, C).
+        w_k: of the keys, likewise.
+        w_v: of the values, likewise.
         temperature: (heads, 1, 1), of all streams.
 
     Returns:

@@ -30,7 +30,7 @@ def check_image(x: Any, layout: str = 'B 3 H W', name: str = 'image') -> None:
 
 
 def check_finite(x: Tensor, name: str = 'image') -> None:
-    """Checks that `x` holds no NaN and no infinity (reads the data: synchronises with a GPU).
+    """Checks that `x` holds no NaN and no infinity (reads the data: synchronizes with a GPU).
 
     Raises:
         ValueError: if a value is not finite; the message counts them.

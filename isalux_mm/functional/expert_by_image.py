@@ -3,12 +3,13 @@
 An image's hidden maps stay in the cache from one operator to the next, where those of a batch go through main memory
 each time. `experts_of_images` and `experts_of_images_plain` are equal in value and gradient.
 """
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 
 class ExpertWeights(NamedTuple):
@@ -60,7 +61,7 @@ class _ExpertsOfImages(torch.autograd.Function):
     """Forward and backward of `experts_of_images`."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, tokens: Tensor, size: tuple[int, int], *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, tokens: Tensor, size: tuple[int, int], *weights: Tensor) -> Tensor:
         out, kept = torch.empty_like(tokens, memory_format=torch.contiguous_format), []
         for i, (x, w1, b1, w2, b2, w3, b3) in enumerate(zip(tokens, *weights)):
             expanded = torch.addmm(b1, x, w1.t())
@@ -75,7 +76,7 @@ class _ExpertsOfImages(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         tokens, *saved = ctx.saved_tensors
         weights, kept = saved[:6], saved[6:]
         grad = grad.contiguous()
@@ -87,7 +88,7 @@ class _ExpertsOfImages(torch.autograd.Function):
             torch.mm(g.t(), active_after, out=dw3)
             hidden = _gelu_backward(torch.mm(g, w3), convolved)
             torch.sum(hidden, dim=0, out=db2)
-            dw2.copy_(torch.nn.grad.conv2d_weight(
+            dw2.copy_(conv2d_weight(
                 _to_map(active, ctx.size), w2.shape, _to_map(hidden, ctx.size), padding=1, groups=_groups(w2)))
             hidden = _gelu_backward(_convolve_backward(hidden, w2, ctx.size), expanded)
             torch.sum(hidden, dim=0, out=db1)
@@ -121,7 +122,7 @@ def _convolve_backward(grad: Tensor, weight: Tensor, size: tuple[int, int]) -> T
     if weight.shape[1] == 1:
         return _convolve(grad, weight.flip(2, 3), None, size)
     shape = (1, weight.shape[0], *size)
-    return _to_rows(torch.nn.grad.conv2d_input(shape, weight, _to_map(grad, size), padding=1, groups=_groups(weight)))
+    return _to_rows(conv2d_input(shape, weight, _to_map(grad, size), padding=1, groups=_groups(weight)))
 
 
 def _gelu_backward(grad: Tensor, x: Tensor) -> Tensor:

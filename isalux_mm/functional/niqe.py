@@ -9,7 +9,7 @@ MATLAB. Measured on photographs of scikit-image against mmagic's own code:
 - its core in float64, its resizing in float32 as shipped: 2e-7;
 - its metric as shipped, all in float32: 2e-3, rounding noise of its local variance.
 
-Where a picture has perfectly flat regions (clipped black or white), the sign of the normalised luma there is rounding
+Where a picture has perfectly flat regions (clipped black or white), the sign of the normalized luma there is rounding
 noise in every implementation: the first two grow to 1.5e-3, the third to 0.03. The second decimal is the last that
 means anything across implementations.
 
@@ -33,7 +33,7 @@ BLOCK = 96
 PRISTINE = Path(__file__).with_name('niqe_pristine.npz')
 LUMA = (65.481, 128.553, 24.966)  # BT.601, R, G, B in [0, 1] to [16, 235]
 LUMA_OFFSET = 16
-NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+NEIGHBORS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 def niqe(image: Tensor) -> Tensor:
@@ -83,19 +83,19 @@ def _release() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _block_features(luma: np.ndarray, side: int) -> np.ndarray:
-    """18 features of every block, (blocks, 18): fits of the normalised luma and of its neighbours' products."""
-    normalised = _normalised_luma(luma)
+    """18 features of every block, (blocks, 18): fits of the normalized luma and of its neighbours' products."""
+    normalized = _normalized_luma(luma)
     rows, columns = (size // side for size in luma.shape)
-    blocks = normalised.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side, side)
+    blocks = normalized.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side, side)
     alpha, left, right = _fit_asymmetric(blocks)
     features = [alpha, (left + right) / 2]
-    for shift in NEIGHBOURS:
+    for shift in NEIGHBORS:
         alpha, left, right = _fit_asymmetric(blocks * np.roll(blocks, shift, axis=(1, 2)))
         features += [alpha, (right - left) * gamma(2 / alpha) / gamma(1 / alpha), left, right]
     return np.stack(features, axis=1)
 
 
-def _normalised_luma(luma: np.ndarray) -> np.ndarray:
+def _normalized_luma(luma: np.ndarray) -> np.ndarray:
     """(I - mu) / (sigma + 1), local mean and deviation under the Gaussian window (Eq. 1)."""
     _, _, window = _release()
     mean = convolve(luma, window, mode='nearest')
@@ -112,7 +112,7 @@ def _shape_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fit_asymmetric(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shape and both scales of an asymmetric generalised Gaussian, by moments (Eq. 7), for every block."""
+    """Shape and both scales of an asymmetric generalized Gaussian, by moments (Eq. 7), for every block."""
     values = blocks.reshape(len(blocks), -1)
     with np.errstate(invalid='ignore', divide='ignore'):
         left = np.sqrt((values**2 * (values < 0)).sum(1) / (values < 0).sum(1))

@@ -1,7 +1,17 @@
-"""Resizing arrays so that the mean brightness stays, and sizes that are reduced in proportion."""
+"""Resizing pictures so that the mean brightness stays, and sizes that are reduced in proportion."""
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def size_of(images: Tensor) -> tuple[int, int]:
+    """(H, W) of (..., H, W)."""
+    height, width = images.shape[-2:]
+    return height, width
 
 
 def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
@@ -11,7 +21,9 @@ def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """
     shorter = torch.sym_min(height, width)
     target = torch.sym_min(shorter, short_side)
-    return tuple((2 * side * target + shorter) // (2 * shorter) for side in (height, width))
+    # whole numbers, or in a traced graph what stands for them
+    size: Any = tuple((2 * side * target + shorter) // (2 * shorter) for side in (height, width))
+    return size
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -27,3 +39,12 @@ def shrink(image: np.ndarray, max_side: int) -> np.ndarray:
     h, w = image.shape[:2]
     scale = max_side / max(h, w)
     return image if scale >= 1 else resize(image, max(round(h * scale), 1), max(round(w * scale), 1))
+
+
+def reduced(image: Tensor, pixels: int) -> Tensor:
+    """An image (1, 3, H, W) brought down to at most this many pixels; smaller ones as they are."""
+    scale = (pixels / image[0, 0].numel())**0.5
+    if scale >= 1:
+        return image
+    size = [max(int(side * scale), 1) for side in image.shape[-2:]]
+    return F.interpolate(image, size=size, mode='bilinear', antialias=True)

@@ -24,7 +24,8 @@ def interpolate_axis(x: Tensor, dim: int, size: int, start: int = 0, stop: int |
         x: any shape.
         dim: the axis.
         size: of the whole result along it.
-        start, stop: the part that is wanted; the whole by default.
+        start: of the part that is wanted; the whole by default.
+        stop: its end.
         out: where the result goes.
 
     Returns:

@@ -2,9 +2,10 @@
 import torch
 from torch import Tensor
 
-from isalux_mm.functional.checks import check_image, check_range
+from isalux_mm.functional.checks import check_choice, check_image, check_range
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 
+HIGHLIGHTS = ('soft', 'clip')
 LOG_EXPONENTS = (-2.3, 2.3)  # ours: natural logarithms of the exponents allowed, 0.1 to 10
 BINS = 65536  # ours: of the histogram the exponent is sought on; a 16-bit picture loses nothing
 STEPS = 40  # halvings of the interval: beyond float32's precision
@@ -53,6 +54,20 @@ def with_soft_highlights(enhanced: Tensor, image: Tensor, *, knee: float = KNEE,
 
     with_hue = enhanced * (curve(brightest) / brightest.clamp_min(EPS)).where(brightest > knee, 1)
     return torch.maximum(torch.lerp(curve(enhanced), with_hue, HUE), image.to(enhanced)).clamp(0, 1)
+
+
+def within_white(enhanced: Tensor, image: Tensor, highlights: str, *, white: Tensor | None = None) -> Tensor:
+    """Brings what exceeds white back into [0, 1]: 'soft' by `with_soft_highlights`, 'clip' by cutting it off.
+
+    Args:
+        enhanced: as of `with_soft_highlights`, like `image` and `white`.
+        highlights: 'soft' or 'clip'.
+
+    Raises:
+        ValueError: if `highlights` is unknown.
+    """
+    check_choice(highlights, HIGHLIGHTS, 'highlights')
+    return with_soft_highlights(enhanced, image, white=white) if highlights == 'soft' else enhanced.clamp(0, 1)
 
 
 def blended(image: Tensor, enhanced: Tensor, strength: float) -> Tensor:

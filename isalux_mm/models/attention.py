@@ -3,6 +3,7 @@
 Differs: attention over channels (the paper leaves its form open; see `functional.channel_attention`).
 """
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,8 @@ class ChannelSelfAttention(nn.Module):
 
     def mixing_matrix(self, gram: Tensor) -> Tensor:
         """The matrix M of the Gram form, (B, C, C), from S = X X^T."""
-        weights = (p.folded_weight() for p in (self.q, self.k, self.v))
-        return attention_from_gram(gram, *weights, self.temperature)
+        q, k, v = (p.folded_weight() for p in (self.q, self.k, self.v))
+        return attention_from_gram(gram, q, k, v, self.temperature)
 
     def forward(self, x: Tensor) -> Tensor:
         """Plain form: features (B, C, H, W) in, attended features (B, C, H, W) out."""
@@ -149,15 +150,20 @@ class HISAAttention(StatisticsLayer):
         _, _, h, w = x.shape
         tokens = to_tokens(x)
         gram = self.shared(gram_by_image(tokens) / (h * w))
-        streams = self.streams.values()
+        streams: Any = self.streams.values()
         q, k, v = (torch.cat([p.folded_weight() for p in projections])
                    for projections in zip(*((s.q, s.k, s.v) for s in streams)))
         mixing = attention_of_streams(gram, q, k, v, torch.cat([s.temperature for s in streams]))
         matrices = {name: self.scales[name] * m for name, m in zip(self.streams, mixing.chunk(len(streams), dim=1))}
-        alone = [m for name, m in matrices.items() if priors[name] is None]
-        enriched = [(m, to_tokens(priors[name])) for name, m in matrices.items() if priors[name] is not None]
-        mixed = mix_by_image(tokens, sum(alone) if alone else None, enriched, self.project.weight.flatten(1))
-        return to_map(mixed, h, w)
+        alone: Tensor | None = None
+        enriched = []
+        for name, matrix in matrices.items():
+            prior = priors[name]
+            if prior is not None:
+                enriched.append((matrix, to_tokens(prior)))
+            else:
+                alone = matrix if alone is None else alone + matrix
+        return to_map(mix_by_image(tokens, alone, enriched, self.project.weight.flatten(1)), h, w)
 
     def _attend_plain(self, x: Tensor) -> dict[str, Tensor]:
         return {name: self.scales[name] * stream(x) for name, stream in self.streams.items()}
@@ -167,9 +173,10 @@ class HISAAttention(StatisticsLayer):
         tokens = to_tokens(x)
         # a mean over the pixels: the attention does not depend on the scale of S
         gram = self.shared(gram_matrix(tokens) / (h * w))
+        streams: Any = self.streams
         # nu and omega scale C x C matrices, not pixels
         return {
             name: to_map(tokens @ (self.scales[name] * stream.mixing_matrix(gram)).to(tokens.dtype).transpose(1, 2),
                          h, w)
-            for name, stream in self.streams.items()
+            for name, stream in streams.items()
         }

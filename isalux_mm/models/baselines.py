@@ -3,25 +3,26 @@
 All take and give (B, 3, H, W), RGB in [0, 1], any size.
 """
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_image
+from isalux_mm.models.base import EnhancementNetwork
+from isalux_mm.models.statistics import Tile
 from isalux_mm.registry import MODELS
 
 DARKEST = 1e-4  # ours: keeps the slope of the power law finite at black
 
 
 @MODELS.register_module()
-class Identity(BaseModule):
+class Identity(EnhancementNetwork):
     """The image as it is: with it a chain gives what its second part gives alone."""
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *, tile: Tile | None = None) -> Tensor:
         return image
 
 
 @MODELS.register_module()
-class GammaCurve(BaseModule):
+class GammaCurve(EnhancementNetwork):
     """The power law image ** gamma; no parameters.
 
     Args:
@@ -37,13 +38,13 @@ class GammaCurve(BaseModule):
             raise ValueError(f'gamma must be positive, got {gamma}')
         self.gamma = gamma
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *, tile: Tile | None = None) -> Tensor:
         check_image(image, 'B 3 H W')
         return image.clamp_min(DARKEST)**self.gamma
 
 
 @MODELS.register_module()
-class CurveNetwork(BaseModule):
+class CurveNetwork(EnhancementNetwork):
     """A small curve network after Zero-DCE (Guo et al., CVPR 2020), of our own writing.
 
     Seven 3x3 convolutions, the last three with a skip from the first three, predict maps a_1 ... a_n in [-1, 1];
@@ -52,7 +53,7 @@ class CurveNetwork(BaseModule):
     Args:
         channels: width.
         iterations: curves applied one after the other, n.
-        init_cfg: mmengine's initialisation config; Zero-DCE's normal distribution by default.
+        init_cfg: mmengine's initialization config; Zero-DCE's normal distribution by default.
 
     Raises:
         ValueError: if `channels` or `iterations` is below 1.
@@ -73,7 +74,7 @@ class CurveNetwork(BaseModule):
         self.up = nn.ModuleList(
             nn.Conv2d(2 * channels, out, 3, padding=1) for out in (channels, channels, 3 * iterations))
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *, tile: Tile | None = None) -> Tensor:
         check_image(image, 'B 3 H W')
         x, skips = image, []
         for conv in self.down:

@@ -1,4 +1,4 @@
-"""Parts of the U-shape: normalisation, transformer block, down, up, fusion, prior adapter (ISALux, Eqs. 4 to 6).
+"""Parts of the U-shape: normalization, transformer block, down, up, fusion, prior adapter (ISALux, Eqs. 4 to 6).
 
 Sizes: down gives ceil(H / 2), up is cropped to its skip, so that every size from 1 x 1 passes without padding.
 """
@@ -60,14 +60,14 @@ class PriorAdapter(nn.Sequential):
 
     def __init__(self, in_channels: int, embed_dims: int):
         spatial = nn.Conv2d(embed_dims, embed_dims, 3, padding=1, groups=embed_dims)
-        nn.init.ones_(spatial.bias)
+        nn.init.ones_(spatial.get_parameter('bias'))
         super().__init__(nn.Conv2d(in_channels, embed_dims, 1), nn.GELU(), spatial)
 
     def forward(self, prior: Tensor) -> Tensor:
         """prior: (B, C_in, H, W); returns (B, C, H, W), channels-last in memory, in which a CPU does all three best."""
-        expand, active, spatial = self
-        hidden = active(F.linear(prior.permute(0, 2, 3, 1), expand.weight.flatten(1), expand.bias))
-        return spatial(hidden.permute(0, 3, 1, 2))
+        weight, bias = self.get_parameter('0.weight'), self.get_parameter('0.bias')
+        hidden = self[1](F.linear(prior.permute(0, 2, 3, 1), weight.flatten(1), bias))
+        return self[2](hidden.permute(0, 3, 1, 2))
 
 
 class Downsample(nn.Conv2d):
@@ -96,5 +96,5 @@ class UpsampleFuse(nn.Module):
         cells = F.linear(x.permute(0, 2, 3, 1), torch.einsum('oc,icyx->yxoi', of_up, self.up.weight).flatten(0, 2))
         # (B, H / 2, W / 2, 2 * 2 * C) -> (B, H, W, C)
         doubled = cells.unflatten(3, (2, 2, -1)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
-        bias = self.fuse.bias + of_up @ self.up.bias
+        bias = self.fuse.get_parameter('bias') + of_up @ self.up.get_parameter('bias')
         return (F.linear(skip.permute(0, 2, 3, 1), of_skip, bias) + doubled[:, :h, :w]).permute(0, 3, 1, 2)

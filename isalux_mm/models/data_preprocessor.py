@@ -1,4 +1,4 @@
-"""Data preprocessor: range, channel order, batching; no normalisation, the network sees images in [0, 1]."""
+"""Data preprocessor: range, channel order, batching; no normalization, the network sees images in [0, 1]."""
 from collections.abc import Sequence
 
 import torch
@@ -25,7 +25,7 @@ class LowLightDataPreprocessor(BaseDataPreprocessor):
         channel_order: 'rgb' or 'bgr' of the inputs. References in data samples are RGB in [0, 1] already.
         pad_size_divisor: sizes are padded to a multiple of it (ISALux takes any size: 1).
         check_nan: raise on NaN or infinite pixels, of references too; `None` leaves it out where it would stall, that
-            is in training on an accelerator (reading the data synchronises with it).
+            is in training on an accelerator (reading the data synchronizes with it).
         non_blocking: copies to the device as mmengine's.
 
     Raises:

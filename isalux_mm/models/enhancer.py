@@ -1,15 +1,17 @@
 """`LowLightEnhancer`: an enhancement network as an mmengine model, with its losses."""
-import copy
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
-from isalux_mm.models.fast_inference import prepare_for_inference
+from isalux_mm.model_zoo import network_config
+from isalux_mm.models.base import routed
 from isalux_mm.models.gates import Routing
+from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.models.pretrained import check_shapes
-from isalux_mm.registry import MODELS
+from isalux_mm.registry import MODELS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
 
 DEFAULT_LOSSES = dict(loss_mse=dict(type='MSELoss'))
@@ -20,11 +22,13 @@ class LowLightEnhancer(BaseModel):
     """Trains and runs an enhancement network; modes 'loss', 'predict' and 'tensor'.
 
     Args:
-        network: config of a registered enhancement network: (B, 3, H, W) to (B, 3, H, W), RGB in [0, 1], unclamped.
+        network: config of a registered enhancement network: (B, 3, H, W) to (B, 3, H, W), RGB in [0, 1], unclamped; or
+            the name of a packaged model, whose network it is (`init_cfg=dict(type='Pretrained', checkpoint=NAME)`
+            brings the weights).
         losses: configs by the name under which each is logged, 'loss_...'; Eq. 13 is three of them.
         balance_loss: config of the loss on each mixture layer's routing, averaged over the layers; `None` for none.
         data_preprocessor: config of a data preprocessor.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
         ValueError: if a loss's name does not start with 'loss', and in 'loss' mode if a sample lacks the `gt_img` that
@@ -32,7 +36,7 @@ class LowLightEnhancer(BaseModel):
     """
 
     def __init__(self,
-                 network: dict,
+                 network: dict | str,
                  losses: Mapping[str, dict] | None = None,
                  *,
                  balance_loss: dict | None = dict(type='BalanceLoss', kind='switch', loss_weight=0.01),
@@ -45,16 +49,16 @@ class LowLightEnhancer(BaseModel):
         wrong = [name for name in losses if not name.startswith('loss')]
         if wrong:
             raise ValueError(f"losses must be named 'loss...', so that mmengine sums them, got {wrong}")
-        self.network = MODELS.build(network)
+        self.network = build_network(network)
         self.losses = nn.ModuleDict({name: MODELS.build(config) for name, config in losses.items()})
         self.balance_loss = None if balance_loss is None else MODELS.build(balance_loss)
         self.last_routings: list[Routing] = []
 
     def init_weights(self) -> None:
-        """Initialises network and losses; the one place where pretrained weights are fetched (from scratch only)."""
+        """Initializes network and losses; the one place where pretrained weights are fetched (from scratch only)."""
         super().init_weights()
         for loss in self.losses.values():
-            if hasattr(loss, 'init_weights'):
+            if isinstance(loss, WeightedLoss | BaseModule):  # ours, or of another package
                 loss.init_weights()
 
     def forward(self,
@@ -72,7 +76,7 @@ class LowLightEnhancer(BaseModel):
             Named losses; or the data samples with `pred_img`, clamped, at the unpadded size; or the raw output.
         """
         if mode == 'loss':
-            return self.loss(inputs, data_samples)
+            return self.loss(inputs, data_samples or ())
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
@@ -85,17 +89,17 @@ class LowLightEnhancer(BaseModel):
         Losses whose `against` is 'low' compare with the input and need no `gt_img`.
         """
         sizes = valid_sizes(inputs, data_samples)
-        compared = {getattr(loss, 'against', 'gt') for loss in self.losses.values()}
+        compared = {compares_with(loss) for loss in self.losses.values()}
         references = reference_images(inputs, data_samples, sizes) if 'gt' in compared else None
         totals: dict[str, Tensor] = {name: inputs.new_zeros(()) for name in self.losses}
         self.last_routings = []
         for indices, images in groups_of_size(inputs, sizes):
-            pred, routings = self._run(images)
+            pred, routings = routed(self.network, images)
             against = dict(low=images)
             if references is not None:
                 against['gt'] = torch.stack([references[i] for i in indices])
             for name, loss in self.losses.items():
-                value = loss(pred, against[getattr(loss, 'against', 'gt')])
+                value = loss(pred, against[compares_with(loss)])
                 totals[name] = totals[name] + value * (len(indices) / len(sizes))
             self._keep(routings)
         if self.balance_loss is not None and self.last_routings:
@@ -115,25 +119,6 @@ class LowLightEnhancer(BaseModel):
             sample.pred_img = pred[:, :h, :w].float().clamp(0, 1)
         return list(data_samples)
 
-    def prepare_for_inference(self, *, dtype: str | torch.dtype | None = None, compile: bool = False,
-                              strip_rows: int | None = None) -> 'LowLightEnhancer':
-        """A copy that enhances the same faster: `model.prepare_for_inference().predict(images)`.
-
-        The copy has no losses and refuses to train; this model is not touched. Arguments and what is fast as in
-        `fast_inference.prepare_for_inference`.
-        """
-        prepared = copy.copy(self)  # shallow: the network is copied once, below
-        prepared._modules = {name: m for name, m in self._modules.items() if name not in ('network', 'losses')}
-        prepared = copy.deepcopy(prepared)
-        prepared.losses, prepared.last_routings = nn.ModuleDict(), []
-        prepared.network = prepare_for_inference(self.network, dtype=dtype, compile=compile, strip_rows=strip_rows)
-        return prepared.eval()
-
-    def _run(self, images: Tensor) -> tuple[Tensor, list[Routing]]:
-        if hasattr(self.network, 'forward_with_routing'):
-            return self.network.forward_with_routing(images)
-        return self.network(images), []
-
     def _keep(self, routings: list[Routing]) -> None:
         """Joins the routing of groups of images, layer by layer."""
         if not self.last_routings:
@@ -143,11 +128,22 @@ class LowLightEnhancer(BaseModel):
                 Routing(*(torch.cat(pair) for pair in zip(a, b))) for a, b in zip(self.last_routings, routings)
             ]
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """A checkpoint of another width gives one clear error, under non-strict loading too."""
         own = {prefix + key: value for key, value in self.state_dict().items()}
         check_shapes(own, state_dict, name='checkpoint')
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def build_network(network: dict | str) -> nn.Module:
+    """The enhancement network of a config, or that of a packaged model by its name, whatever the default scope is,
+    without its weights."""
+    return MODELS.build({'_scope_': SCOPE, **network_config(network)} if isinstance(network, str) else network)
+
+
+def compares_with(loss: nn.Module) -> str:
+    """What a loss takes as its second argument: 'low', or 'gt', as every loss of another package does."""
+    return loss.against if isinstance(loss, WeightedLoss) else 'gt'
 
 
 def valid_sizes(inputs: Tensor, data_samples: Sequence[EnhanceDataSample]) -> list[tuple[int, int]]:
@@ -198,7 +194,7 @@ def run_unpadded(network: Callable[[Tensor], Tensor], images: Tensor, sizes: Seq
     Raises:
         ValueError: if the network changes the size of an image.
     """
-    out = None
+    out: Tensor | None = None
     for indices, group in groups_of_size(images, sizes):
         enhanced = network(group)
         if enhanced.shape != group.shape:
@@ -210,4 +206,4 @@ def run_unpadded(network: Callable[[Tensor], Tensor], images: Tensor, sizes: Seq
         out = images.new_zeros(images.shape, dtype=enhanced.dtype) if out is None else out
         padded = torch.nn.functional.pad(enhanced, (0, images.shape[-1] - w, 0, images.shape[-2] - h))
         out = out.index_copy(0, torch.tensor(indices, device=out.device), padded)
-    return out
+    return images if out is None else out

@@ -1,4 +1,4 @@
-"""Experts and the mixture-of-experts feed-forward (ISALux, Eqs. 10 to 12). Differs: probabilities renormalised.
+"""Experts and the mixture-of-experts feed-forward (ISALux, Eqs. 10 to 12). Differs: probabilities renormalized.
 
 Every expert has a plain `forward`. `fused_forward` computes the weighted sum of several experts of one kind on images
 that all chose them: hidden channels side by side, the gate's weights folded into the last projection.
@@ -6,6 +6,8 @@ that all chose them: hidden channels side by side, the gate's weights folded int
 is read on the host, so that an accelerator need not wait and a compiler sees one graph.
 """
 from collections.abc import Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +15,8 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.expert_by_image import ExpertWeights, experts_of_images
-from isalux_mm.models.attention import runs_by_image, to_map, to_tokens
+from isalux_mm.functional.resizing import size_of
+from isalux_mm.models.attention import to_map, to_tokens
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS
 
@@ -25,7 +28,7 @@ def gelu(x: Tensor) -> Tensor:
     return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def project_weighted(experts: Sequence['ConvExpert'], hidden: Tensor, weights: Tensor) -> Tensor:
+def project_weighted(experts: Sequence[nn.Module], hidden: Tensor, weights: Tensor) -> Tensor:
     """Sum over k of weights[:, k] * project_k(hidden_k), as one product with the weights folded in.
 
     Args:
@@ -37,9 +40,9 @@ def project_weighted(experts: Sequence['ConvExpert'], hidden: Tensor, weights: T
         (B, C, H, W).
     """
     _, _, h, w = hidden.shape
-    matrices = torch.stack([e.project.weight.flatten(1) for e in experts])  # (K, C, hidden)
+    matrices = torch.stack([e.get_parameter('project.weight').flatten(1) for e in experts])  # (K, C, hidden)
     folded = torch.einsum('bk,kch->bkhc', weights.to(matrices.dtype), matrices).flatten(1, 2)
-    bias = weights.to(matrices.dtype) @ torch.stack([e.project.bias for e in experts])  # (B, C)
+    bias = weights.to(matrices.dtype) @ torch.stack([e.get_parameter('project.bias') for e in experts])  # (B, C)
     return to_map(torch.baddbmm(bias.unsqueeze(1), to_tokens(hidden), folded), h, w)
 
 
@@ -58,7 +61,8 @@ def expand_batched(experts: Sequence[nn.Module], x: Tensor, indices: Tensor) -> 
 def convolve_batched(experts: Sequence[nn.Module], hidden: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor:
     """The 3x3 convolution of the chosen experts, images side by side as groups: (B, K * channels, HW), in and out."""
     weight, bias = gather(experts, 'spatial.weight', indices), gather(experts, 'spatial.bias', indices)
-    groups = indices.numel() * experts[0].spatial.groups
+    spatial: Any = experts[0].spatial
+    groups = indices.numel() * spatial.groups
     out = F.conv2d(hidden.reshape(1, -1, *size), weight.flatten(0, 2), bias.flatten(), padding=1, groups=groups)
     return out.view_as(hidden)
 
@@ -99,7 +103,7 @@ class ConvExpert(nn.Module):
 
     @staticmethod
     def fused_forward(experts: Sequence['ConvExpert'], x: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[k](x); see the module's head. x: (B, C, H, W), weights: (B, K)."""
+        """Sum over k of `weights[:, k] * experts[k](x)`; see the module's head. x: (B, C, H, W), weights: (B, K)."""
         hidden = gelu(F.conv2d(x, _cat(experts, 'expand.weight'), _cat(experts, 'expand.bias')))
         groups = sum(e.spatial.groups for e in experts)
         hidden = gelu(
@@ -108,15 +112,15 @@ class ConvExpert(nn.Module):
 
     @staticmethod
     def batched_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[indices[:, k]](x). x: (B, C, H, W), indices and weights: (B, K)."""
-        size = tuple(x.shape[2:])
+        """Sum over k of `weights[:, k] * experts[indices[:, k]](x)`. x: (B, C, H, W), indices and weights: (B, K)."""
+        size = size_of(x)
         hidden = F.gelu(convolve_batched(experts, F.gelu(expand_batched(experts, x, indices)), indices, size))
         return project_batched(experts, hidden, indices, weights, size)
 
     @staticmethod
     def by_image_forward(experts: Sequence['ConvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """As `batched_forward`, one image after another, with a backward of its own."""
-        size = tuple(x.shape[2:])
+        size = size_of(x)
         project = gather(experts, 'project.weight', indices).flatten(3)  # (B, K, C, hidden)
         bias = gather(experts, 'project.bias', indices)
         out = experts_of_images(to_tokens(x), size, ExpertWeights(
@@ -169,7 +173,7 @@ class GatedDconvExpert(nn.Module):
 
     @staticmethod
     def fused_forward(experts: Sequence['GatedDconvExpert'], x: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[k](x). x: (B, C, H, W), weights: (B, K)."""
+        """Sum over k of `weights[:, k] * experts[k](x)`. x: (B, C, H, W), weights: (B, K)."""
         hidden = F.conv2d(x, _cat(experts, 'expand.weight'), _cat(experts, 'expand.bias'))
         hidden = F.conv2d(hidden, _cat(experts, 'spatial.weight'), _cat(experts, 'spatial.bias'), padding=1,
                           groups=hidden.shape[1])
@@ -178,8 +182,8 @@ class GatedDconvExpert(nn.Module):
 
     @staticmethod
     def batched_forward(experts: Sequence['GatedDconvExpert'], x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        """Sum over k of weights[:, k] * experts[indices[:, k]](x). x: (B, C, H, W), indices and weights: (B, K)."""
-        size = tuple(x.shape[2:])
+        """Sum over k of `weights[:, k] * experts[indices[:, k]](x)`. x: (B, C, H, W), indices and weights: (B, K)."""
+        size = size_of(x)
         hidden = convolve_batched(experts, expand_batched(experts, x, indices), indices, size)
         a, b = hidden.unflatten(1, (indices.shape[1], 2, -1)).unbind(dim=2)  # each (B, K, hidden, HW)
         return project_batched(experts, (F.gelu(a) * b).flatten(1, 2), indices, weights, size)
@@ -187,8 +191,8 @@ class GatedDconvExpert(nn.Module):
 
 def belongs_to_forward(kind: type[nn.Module], name: str) -> bool:
     """Whether a kind has the named form and it belongs to its `forward`: a subclass may have overridden the latter."""
-    owners = {n: next((i for i, base in enumerate(kind.__mro__) if n in vars(base)), None) for n in (name, 'forward')}
-    return owners[name] is not None and owners[name] <= owners['forward']
+    owners = ({name, 'forward'} & vars(base).keys() for base in kind.__mro__)
+    return name in next(names for names in owners if names)
 
 
 @MODELS.register_module()
@@ -203,9 +207,13 @@ class MoEFFN(nn.Module):
         dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
             compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
             host), 'by_image' (one image after another with a backward of its own, the fastest for training on a CPU;
-            elsewhere, without gradients, compiled, or where a kind has no such form, 'fused'), 'sparse' (each expert
+            elsewhere, without gradients, compiled, or where a kind has no such form, as 'fused'), 'sparse' (each expert
             runs on the images that chose it; what the others do for a mixture of kinds or widths), 'dense' (every
-            expert on every image: the plain reference, and the form to export).
+            expert on every image: the plain reference).
+
+    Attributes:
+        dispatch: as asked for; `form` says what is run.
+        experts_fuse: whether all experts are of one kind and width, with a fused form.
 
     Raises:
         ValueError: if a list of experts does not have N entries or `dispatch` is unknown.
@@ -225,30 +233,40 @@ class MoEFFN(nn.Module):
             raise ValueError(f'experts must list num_experts = {num_experts} configs, got {len(configs)}')
         self.experts = nn.ModuleList(MODELS.build(dict(config, embed_dims=embed_dims)) for config in configs)
         self.gate = MODELS.build(dict(gate, embed_dims=embed_dims, num_experts=num_experts))
+        self.dispatch = dispatch
         one_kind = len({(type(e), *(p.shape for p in e.parameters())) for e in self.experts}) == 1
         kind = type(self.experts[0])
-        if dispatch == 'by_image' and not belongs_to_forward(kind, 'by_image_forward'):
-            dispatch = 'fused'
-        fusible = one_kind and belongs_to_forward(kind, 'fused_forward')
-        self.dispatch = 'sparse' if dispatch in ('fused', 'batched', 'by_image') and not fusible else dispatch
+        self.experts_fuse = one_kind and belongs_to_forward(kind, 'fused_forward')
+        self.experts_run_by_image = one_kind and belongs_to_forward(kind, 'by_image_forward')
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Features (B, C, H, W) in and out, and the routing of the batch."""
         routing = self.gate(x)
         weights = routing.weights.to(x.dtype)
-        dispatch = self.dispatch
-        if dispatch == 'by_image' and not runs_by_image(x):
-            dispatch = 'fused'
-        if dispatch == 'fused' and (x.device.type != 'cpu' or torch.compiler.is_compiling()):
-            dispatch = 'batched'
-        out = getattr(self, f'_forward_{dispatch}')(x, routing.indices, weights)
-        touches_all = dispatch in ('batched', 'by_image', 'dense')
+        form = self.form(x.device.type == 'cpu' and not torch.compiler.is_compiling())
+        forms = dict(fused=self._forward_fused, batched=self._forward_batched, by_image=self._forward_by_image,
+                     sparse=self._forward_sparse, dense=self._forward_dense)
+        out = forms[form](x, routing.indices, weights)
+        touches_all = form in ('batched', 'by_image', 'dense')
         return (out if touches_all or not self.training else self._touch_all(out)), routing
+
+    def form(self, host_may_read: bool) -> str:
+        """What is run for the `dispatch` that was asked for.
+
+        Args:
+            host_may_read: whether reading the routing on the host costs nothing: eager, on a CPU.
+        """
+        if self.dispatch in ('fused', 'batched', 'by_image') and not self.experts_fuse:
+            return 'sparse'
+        if self.dispatch in ('fused', 'by_image') and not host_may_read:
+            return 'batched'
+        by_image = self.experts_run_by_image and torch.is_grad_enabled()
+        return 'fused' if self.dispatch == 'by_image' and not by_image else self.dispatch
 
     def _forward_dense(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """Every expert on every image; those not selected get the weight zero."""
         full = torch.zeros_like(weights[:, :1]).repeat(1, len(self.experts)).scatter(1, indices, weights)
-        return sum(full[:, i, None, None, None] * expert(x) for i, expert in enumerate(self.experts))
+        return reduce(torch.add, (full[:, i, None, None, None] * expert(x) for i, expert in enumerate(self.experts)))
 
     def _forward_sparse(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """Every expert on the images that chose it."""
@@ -273,19 +291,21 @@ class MoEFFN(nn.Module):
 
     def _forward_batched(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """All images together, every one with the weights of its experts."""
-        return self.experts[0].batched_forward(self.experts, x, indices, weights)
+        first: Any = self.experts[0]
+        return first.batched_forward(self.experts, x, indices, weights)
 
     def _forward_by_image(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """One image after another, every one with the weights of its experts."""
-        return self.experts[0].by_image_forward(self.experts, x, indices, weights)
+        first: Any = self.experts[0]
+        return first.by_image_forward(self.experts, x, indices, weights)
 
     def _run_fused(self, choice: Sequence[int], x: Tensor, weights: Tensor) -> Tensor:
-        experts = [self.experts[i] for i in choice]
+        experts: list[Any] = [self.experts[i] for i in choice]
         return experts[0].fused_forward(experts, x, weights)
 
     def _touch_all(self, out: Tensor) -> Tensor:
         """Gives experts that nobody chose a gradient of zero, without which DDP waits for them for ever."""
-        return out + sum(p.flatten()[0] * 0 for e in self.experts for p in e.parameters()).to(out.dtype)
+        return out + reduce(torch.add, (p.flatten()[0] * 0 for e in self.experts for p in e.parameters())).to(out.dtype)
 
 
 @MODELS.register_module()

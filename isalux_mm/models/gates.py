@@ -39,6 +39,11 @@ class SoftGate(StatisticsLayer):
         self.num_experts = num_experts
         self.linear = nn.Linear(embed_dims, num_experts, bias=False)
 
+    @property
+    def num_selected(self) -> int:
+        """K, the experts that an image gets."""
+        return self.num_experts
+
     def logits(self, pooled: Tensor) -> Tensor:
         """Gate logits (B, N) of pooled features (B, C)."""
         return self.linear(pooled)
@@ -79,6 +84,11 @@ class TopKGate(SoftGate):
         if not 1 <= top_k <= num_experts:
             raise ValueError(f'top_k must be in [1, {num_experts}] (num_experts), got {top_k}')
         self.top_k, self.renormalize = top_k, renormalize
+
+    @property
+    def num_selected(self) -> int:
+        """K."""
+        return self.top_k
 
     def select(self, probabilities: Tensor, scores: Tensor) -> Routing:
         indices = scores.topk(self.top_k, dim=1).indices.sort(dim=1).values

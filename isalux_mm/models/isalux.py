@@ -5,18 +5,20 @@ where a block's parameters cost the least time: arithmetic per parameter falls w
 """
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from isalux_mm.functional.checks import check_choice, check_image
-from isalux_mm.functional.illumination import LUMA_WEIGHTS, prior_pyramid
-from isalux_mm.functional.tiling import Window, interpolate_window
+from isalux_mm.functional.illumination import prior_pyramid
+from isalux_mm.functional.resizing import size_of
+from isalux_mm.functional.safeguards import SAFEGUARDS, darkness_confidence, guard, guarded, mean_luma
+from isalux_mm.functional.tiling import interpolate_window
+from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.blocks import Downsample, PriorAdapter, TransformerBlock, UpsampleFuse
 from isalux_mm.models.gates import Routing
+from isalux_mm.models.statistics import Tile
 from isalux_mm.registry import MODELS
 
 BASES = ('input', 'gamma')
@@ -24,36 +26,8 @@ TARGET_LUMA = 0.45  # mean luma of LOL's references, rounded
 GAMMA_RANGE = (0.2, 1.0)  # ours
 
 
-class Tile(NamedTuple):
-    """Where a tile lies in its image, and what is taken from the whole image.
-
-    Attributes:
-        size: (H, W) of the whole image.
-        top, left: of the tile, multiples of 2^(scales - 1).
-        semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
-        exponent: of the brightened image, (B, 1, 1, 1), or `None`.
-    """
-    size: tuple[int, int]
-    top: int
-    left: int
-    semantics: Tensor | None
-    exponent: Tensor | None
-
-    def of_image(self, i: int) -> 'Tile':
-        """The same for image i of the batch alone."""
-        return self._replace(
-            semantics=None if self.semantics is None else self.semantics[i:i + 1],
-            exponent=None if self.exponent is None else self.exponent[i:i + 1])
-
-    def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
-        """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
-        whole = tuple((side + 2**k - 1) // 2**k for side in self.size)  # no negative number: ONNX divides towards zero
-        top, left = self.top // 2**k, self.left // 2**k
-        return whole, Window(top, top + size[0], left, left + size[1])
-
-
 @MODELS.register_module()
-class ISALux(BaseModule):
+class ISALux(EnhancementNetwork):
     """Illumination- and semantics-aware low-light enhancement network.
 
     Input (B, 3, H, W), RGB in [0, 1], any size from 1 x 1; output of the same size, RGB, not clamped (clamped by
@@ -70,11 +44,14 @@ class ISALux(BaseModule):
         base: what the residual is added to: 'input' (the paper's form), or 'gamma' (ours), the input under a power
             law that brings its mean luma to about 0.45.
         brightened_input: show the first layer that brightened image beside the input (ours).
+        safeguards: any of 'fade', 'gray' and 'black' (ours; paper silent), see `functional.safeguards`: a well-lit
+            image stays as it is, grey stays grey, black stays black; none of them in the paper's form.
         with_checkpointing: recompute blocks in backward: less memory, more time.
-        init_cfg: mmengine's initialisation config.
+        init_cfg: mmengine's initialization config.
 
     Raises:
-        ValueError: if the lengths of `embed_dims`, `depths` and `num_heads` differ, or `base` is unknown.
+        ValueError: if the lengths of `embed_dims`, `depths` and `num_heads` differ, or `base` or a safeguard is
+            unknown.
     """
 
     def __init__(self,
@@ -88,6 +65,7 @@ class ISALux(BaseModule):
                  ffn: dict = dict(type='MoEFFN'),
                  base: str = 'input',
                  brightened_input: bool = False,
+                 safeguards: Sequence[str] = (),
                  with_checkpointing: bool = False,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
@@ -95,6 +73,9 @@ class ISALux(BaseModule):
             raise ValueError('embed_dims, depths and num_heads must name the same scales, '
                              f'got {tuple(embed_dims)}, {tuple(depths)}, {tuple(num_heads)}')
         check_choice(base, BASES, 'base')
+        for safeguard in safeguards:
+            check_choice(safeguard, SAFEGUARDS, 'safeguards')
+        self.safeguards = tuple(safeguards)
         self.base, self.brightened_input, self.with_checkpointing = base, brightened_input, with_checkpointing
         self.num_scales = len(embed_dims)
         self.illumination_prior = MODELS.build(illumination_prior)
@@ -139,19 +120,23 @@ class ISALux(BaseModule):
         x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
         skips = []
-        for k, (blocks, down) in enumerate(zip(self.encoder, self.downs)):
-            x = self._run(blocks, x, priors[k], routings)
+        for k, (stage, down) in enumerate(zip(self.encoder, self.downs)):
+            x = self._run(stage, x, priors[k], routings)
             skips.append(x)
             x = down(x)
         x = self._run(self.bottleneck, x, priors[-1], routings)
         for k in reversed(range(self.num_scales - 1)):
             x = self._run(self.decoder[k], self.ups[k](x, skips[k]), priors[k], routings)
-        return (brightened if self.base == 'gamma' else image) + self.to_rgb(x), routings
+        base, residual = brightened if self.base == 'gamma' else image, self.to_rgb(x)
+        if self.safeguards:
+            return guarded(image, base, residual, guard(image, self.safeguards, tile.confidence)), routings
+        return base + residual, routings
 
     def whole(self, image: Tensor) -> Tile:
-        """What is computed from whole images (B, 3, H, W) only: class probabilities and the exponent."""
+        """What is computed from whole images (B, 3, H, W) only: class probabilities, exponent and confidence."""
         exponent = gamma_exponent(image) if self.brightened_input or self.base == 'gamma' else None
-        return Tile(tuple(image.shape[-2:]), 0, 0, self.semantic_prior(image), exponent)
+        confidence = darkness_confidence(image) if 'fade' in self.safeguards else None
+        return Tile(size_of(image), 0, 0, self.semantic_prior(image), exponent, confidence)
 
     def brightened(self, image: Tensor, tile: Tile) -> Tensor:
         """The image under the power law of its whole, or as it is where nothing needs that."""
@@ -162,19 +147,19 @@ class ISALux(BaseModule):
         tile = self.whole(image) if tile is None else tile
         illumination = self.illumination_prior(image)
         levels = prior_pyramid(image[:, :1] if illumination is None else illumination, self.num_scales)
-        features = [None] * self.num_scales
+        features: list[Tensor | None] = [None] * self.num_scales
         if self.illumination_adapters is not None:
             features = [adapt(level) for adapt, level in zip(self.illumination_adapters, levels)]
-        if self.semantic_adapters is None:
+        if self.semantic_adapters is None or tile.semantics is None:
             return [(f, None) for f in features]
-        places = [tile.at_scale(k, level.shape[-2:]) for k, level in enumerate(levels)]
+        places = [tile.at_scale(k, size_of(level)) for k, level in enumerate(levels)]
         maps = [interpolate_window(tile.semantics, size, window) for size, window in places]
         return list(zip(features, (adapt(m) for adapt, m in zip(self.semantic_adapters, maps))))
 
-    def _run(self, blocks: nn.ModuleList, x: Tensor, priors: tuple[Tensor | None, Tensor | None],
+    def _run(self, stage: nn.Module, x: Tensor, priors: tuple[Tensor | None, Tensor | None],
              routings: list[Routing]) -> Tensor:
         """Runs a stage and collects the routing of its blocks."""
-        for block in blocks:
+        for block in stage.children():
             if self.with_checkpointing and torch.is_grad_enabled():
                 x, routing = checkpoint(block, x, *priors, use_reentrant=False)
             else:
@@ -189,8 +174,7 @@ def gamma_exponent(image: Tensor) -> Tensor:
 
     image: (B, 3, H, W), RGB in [0, 1]; returns (B, 1, 1, 1).
     """
-    means = image.mean(dim=(2, 3), keepdim=True, dtype=torch.promote_types(image.dtype, torch.float32))
-    mean = (means * means.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(dim=1, keepdim=True).clamp(1e-3, 1 - 1e-3)
+    mean = mean_luma(image).clamp(1e-3, 1 - 1e-3)
     return (math.log(TARGET_LUMA) / mean.log()).clamp(*GAMMA_RANGE).to(image.dtype)
 
 

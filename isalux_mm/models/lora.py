@@ -25,12 +25,11 @@ class LoRAProjection(nn.Module):
             raise ValueError(f'reduction must be in [1, embed_dims = {embed_dims}] or None, got {reduction}')
         self.weight = nn.Parameter(torch.empty(embed_dims, embed_dims))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear
-        self.lora_a = self.lora_b = None
         self.merged = False
-        if reduction is not None:
-            rank = max(embed_dims // reduction, 1)
-            self.lora_a = nn.Parameter(torch.empty(embed_dims, rank))
-            self.lora_b = nn.Parameter(torch.zeros(rank, embed_dims))
+        rank = 0 if reduction is None else max(embed_dims // reduction, 1)
+        self.lora_a = nn.Parameter(torch.empty(embed_dims, rank)) if rank else None
+        self.lora_b = nn.Parameter(torch.zeros(rank, embed_dims)) if rank else None
+        if self.lora_a is not None:
             nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
 
     @property
@@ -39,7 +38,9 @@ class LoRAProjection(nn.Module):
         return self.lora_a is not None and not self.merged
 
     def update(self) -> Tensor:
-        """The low-rank update as a matrix, (C, C), output first."""
+        """The low-rank update as a matrix, (C, C), output first; zero where there is none."""
+        if self.lora_a is None or self.lora_b is None:
+            return torch.zeros_like(self.weight)
         return (self.lora_a @ self.lora_b).t()
 
     def folded_weight(self) -> Tensor:
@@ -50,22 +51,24 @@ class LoRAProjection(nn.Module):
     def merge(self) -> None:
         """Folds the update into the base; does nothing the second time."""
         if self.has_update:
-            self.weight += self.update()
+            self.weight.add_(self.update())
             self.merged = True
 
     @torch.no_grad()
     def unmerge(self) -> None:
         """Takes the update out of the base again."""
         if self.merged:
-            self.weight -= self.update()
+            self.weight.sub_(self.update())
             self.merged = False
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Projects tokens (B, HW, C) as the equation stands: base first, then the update through rank C/r."""
         projected = tokens @ self.weight.t()
-        return projected + tokens @ self.lora_a @ self.lora_b if self.has_update else projected
+        if self.lora_a is None or self.lora_b is None or self.merged:
+            return projected
+        return projected + tokens @ self.lora_a @ self.lora_b
 
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         """A checkpoint always holds the unmerged base, so that merging is no property of the file."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.merged:

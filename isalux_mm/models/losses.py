@@ -4,17 +4,20 @@ Every loss takes `pred` and `gt`, (B, 3, H, W), RGB in [0, 1] (`pred` unclamped)
 `loss_weight`; a zero-reference loss takes the low-light input in the place of `gt`. The hybrid of Eq. 13 is a dict of
 them in `LowLightEnhancer(losses=...)`.
 """
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, list_models
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.functional.image_quality import ms_ssim
+from isalux_mm.functional.image_quality import ms_ssim, ssim
+from isalux_mm.models.deeplab import MIDDLE, PACKAGED, DeepLabMobileNetV2
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
 from isalux_mm.models.priors import IMAGENET_MEAN, IMAGENET_STD, FrozenModule
 from isalux_mm.registry import MODELS
@@ -43,6 +46,9 @@ class WeightedLoss(nn.Module):
     def __init__(self, loss_weight: float = 1.0):
         super().__init__()
         self.loss_weight = loss_weight
+
+    def init_weights(self) -> None:
+        """Fetches weights, where the loss has any to fetch."""
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         """The unweighted loss of two float32 batches."""
@@ -126,6 +132,18 @@ class CheckerboardLoss(WeightedLoss):
 
 
 @MODELS.register_module()
+class SSIMLoss(WeightedLoss):
+    """1 - SSIM (ours; Eq. 13 has MS-SSIM).
+
+    Raises:
+        ValueError: in forward, if the image is smaller than the window of 11 pixels.
+    """
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        return 1 - ssim(pred, gt).mean()
+
+
+@MODELS.register_module()
 class MSSSIMLoss(WeightedLoss):
     """1 - MS-SSIM (third term of Eq. 13).
 
@@ -145,52 +163,38 @@ class MSSSIMLoss(WeightedLoss):
         return 1 - ms_ssim(pred, gt, auto_scales=self.auto_scales).mean()
 
 
-@MODELS.register_module()
-class VGG19Features(FrozenModule):
-    """Feature maps of torchvision's VGG-19, ImageNet-normalised, frozen.
+class LayerFeatures(FrozenModule):
+    """Feature maps of layers inside a network, frozen.
 
     Args:
-        layers: names such as 'relu3_4'.
-        checkpoint: local copy of torchvision's weights; by default they are fetched in `init_weights`.
+        network: as built; what the layers do not need is dropped.
+        layers: names of modules inside it.
+        mean: RGB, taken off an image in [0, 1].
+        std: RGB, by which it is divided then.
+
+    Raises:
+        ValueError: if the network has no such layer.
     """
 
-    def __init__(self, layers: Sequence[str] = ('relu5_4', ), *, checkpoint: str | None = None):
+    def __init__(self, network: nn.Module, layers: Sequence[str], *, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
         for layer in layers:
-            check_choice(layer, VGG19_LAYERS, 'layers')
-        self.layers, self.checkpoint = tuple(layers), checkpoint
-        depth = max(VGG19_LAYERS[layer] for layer in layers) + 1
-        self.features = make_layers(cfgs['E'])[:depth]  # VGG-19 without its classifier
-        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+            check_choice(layer, dict(network.named_modules()), 'layers')
+        self.layers = tuple(layers)
+        self.network = create_feature_extractor(network.eval(), {layer: layer for layer in layers})
+        self.register_buffer('mean', torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.freeze()
-
-    def init_weights(self) -> None:
-        """Loads `checkpoint`, or torchvision's weights.
-
-        Raises:
-            RuntimeError: if they can neither be found nor downloaded; says where to place the file.
-        """
-        if self.checkpoint:
-            return load_weights(self.features, self.checkpoint, name='VGG-19', prefix='features.')
-        state = fetch_torchvision_weights(
-            'VGG19_Weights.IMAGENET1K_V1', option='loss_perceptual.features.checkpoint',
-            alternative='take loss_perceptual out of losses')
-        own = self.features.state_dict()
-        self.features.load_state_dict({key: state[f'features.{key}'] for key in own})
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
-        x, found = (image - self.mean) / self.std, {}
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            found[index] = x
-        return [found[VGG19_LAYERS[layer]] for layer in self.layers]
+        found = self.network((image - self.mean) / self.std)
+        return [found[layer] for layer in self.layers]
 
 
 @MODELS.register_module()
-class TorchvisionFeatures(FrozenModule):
-    """Feature maps of any of torchvision's ImageNet classifiers, ImageNet-normalised, frozen.
+class TorchvisionFeatures(LayerFeatures):
+    """Feature maps of any of torchvision's ImageNet classifiers, ImageNet-normalized, frozen.
 
     Args:
         model: torchvision's name of the network, 'efficientnet_b0' say.
@@ -202,16 +206,14 @@ class TorchvisionFeatures(FrozenModule):
     """
 
     def __init__(self, model: str, layers: Sequence[str], *, checkpoint: str | None = None):
-        super().__init__()
         check_choice(model, list_models(), 'model')
-        network = get_model(model, weights=None).eval()
-        for layer in layers:
-            check_choice(layer, get_graph_node_names(network)[1], 'layers')
-        self.model, self.layers, self.checkpoint = model, tuple(layers), checkpoint
-        self.network = create_feature_extractor(network, {layer: layer for layer in layers})
-        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.freeze()
+        super().__init__(self.built(model), layers, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.model, self.checkpoint = model, checkpoint
+
+    @staticmethod
+    def built(model: str) -> nn.Module:
+        """The network of a name, with random weights."""
+        return get_model(model, weights=None)
 
     def init_weights(self) -> None:
         """Loads `checkpoint`, or torchvision's weights.
@@ -226,10 +228,51 @@ class TorchvisionFeatures(FrozenModule):
             str(entry), option='loss_perceptual.features.checkpoint', alternative='take loss_perceptual out of losses')
         self.network.load_state_dict({key: state[key] for key in self.network.state_dict()})
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Features of (B, 3, H, W), RGB in [0, 1], in the order of `layers`."""
-        found = self.network((image - self.mean) / self.std)
-        return [found[layer] for layer in self.layers]
+
+@MODELS.register_module()
+class VGG19Features(TorchvisionFeatures):
+    """Feature maps of torchvision's VGG-19, ImageNet-normalized, frozen.
+
+    Args:
+        layers: names such as 'relu3_4'.
+        checkpoint: local copy of torchvision's weights; by default they are fetched in `init_weights`.
+    """
+
+    def __init__(self, layers: Sequence[str] = ('relu5_4', ), *, checkpoint: str | None = None):
+        for layer in layers:
+            check_choice(layer, VGG19_LAYERS, 'layers')
+        super().__init__('vgg19', [f'features.{VGG19_LAYERS[layer]}' for layer in layers], checkpoint=checkpoint)
+
+    @staticmethod
+    def built(model: str) -> nn.Module:
+        """VGG-19 without its classifier, which has most of the parameters."""
+        return nn.Sequential(OrderedDict(features=make_layers(cfgs['E'])))
+
+
+@MODELS.register_module()
+class PackagedFeatures(LayerFeatures):
+    """Feature maps of the packaged semantic prior's MobileNetV2, frozen; needs no download (ours; paper has VGG-19).
+
+    Args:
+        layers: numbers of its blocks, 0 to 17: 1 is the last at half the size, 3 at a quarter, 6 at an eighth, 17 at
+            a sixteenth.
+        checkpoint: weights of a `DeepLabMobileNetV2`; by default the package's, loaded by `init_weights`.
+
+    Raises:
+        ValueError: if there is no such block.
+    """
+
+    def __init__(self, layers: Sequence[int] = (3, 6, 13), *, checkpoint: str | None = None):
+        blocks = DeepLabMobileNetV2().features
+        for layer in layers:
+            check_choice(layer, range(len(blocks)), 'layers')
+        super().__init__(nn.Sequential(OrderedDict(features=blocks)), [f'features.{layer}' for layer in layers],
+                         mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
+        self.checkpoint = checkpoint or str(PACKAGED)
+
+    def init_weights(self) -> None:
+        """Loads the package's weights, or `checkpoint`."""
+        load_weights(self.network, self.checkpoint, name='packaged features')
 
 
 @MODELS.register_module()
@@ -267,8 +310,9 @@ class PerceptualLoss(WeightedLoss):
 
     def init_weights(self) -> None:
         """Fetches the weights of the feature network, where it has any to fetch."""
-        if hasattr(self.features, 'init_weights'):
-            self.features.init_weights()
+        fetch = getattr(self.features, 'init_weights', None)
+        if callable(fetch):
+            fetch()
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         with torch.no_grad():
@@ -277,7 +321,7 @@ class PerceptualLoss(WeightedLoss):
         weights = self.layer_weights or [1.0] * len(got)
         if len(weights) != len(got):
             raise ValueError(f'layer_weights must have one entry per feature map, {len(got)}, got {len(weights)}')
-        return sum(w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected))
+        return reduce(torch.add, (w * DISTANCES[self.distance](a, b) for w, a, b in zip(weights, got, expected)))
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'PerceptualLoss':
         """Takes the hidden network along to another device."""

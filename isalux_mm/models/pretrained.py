@@ -1,19 +1,26 @@
 """Weights from files and from torchvision: never unpickled code, clear errors, counts in the log."""
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_local
 from torch import Tensor, nn
 from torchvision.models import get_weight
 
+from isalux_mm.model_zoo import find_weights, packaged_models, shown
+
 SAFETENSORS = '.safetensors'
+# what mmengine's message hub and the metrics of its checkpoints are made of, under the names of NumPy 1 and 2
+BESIDE_WEIGHTS = (
+    'mmengine.logging.history_buffer.HistoryBuffer', 'builtins.getattr', 'numpy.ndarray', 'numpy.dtype',
+    *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')),
+    *(f'numpy.dtypes.{kind}DType' for kind in ('Bool', 'Int32', 'Int64', 'UInt8', 'UInt32', 'Float32', 'Float64')))
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint: a safetensors file, or a pickle read with `weights_only`.
+    """Tensors of a checkpoint: a safetensors file, or a pickle read with `weights_only`; a packaged model by its name.
 
     A mapping under 'state_dict', as mmengine writes it, is unwrapped.
 
@@ -21,63 +28,54 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         FileNotFoundError: if there is no such file.
         ValueError: if the file holds anything but tensors by name, or is broken.
     """
-    path = Path(path)
+    path = find_weights(path)
     if not path.is_file():
-        raise FileNotFoundError(f'checkpoint must be an existing file, got {path}')
+        raise FileNotFoundError(f'checkpoint must be an existing file or one of {shown(packaged_models())}, got {path}')
     try:
         if path.suffix == SAFETENSORS:
             from safetensors.torch import load_file
-            state = load_file(path)
+            content: Mapping = load_file(path)
         else:
-            state = _read_pickle(path)
+            content = _read_pickle(path)
     except Exception as error:
         raise ValueError(f'checkpoint {path} must hold plain tensors (safetensors, or a file that torch.load reads '
                          f'with weights_only=True), got {type(error).__name__}: {error}') from error
-    state = state.get('state_dict', state)
+    state = content.get('state_dict', content)
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise ValueError(f'checkpoint {path} must hold tensors by name, got keys {list(state)[:5]}')
     return tensors
 
 
-def _read_pickle(path: Path) -> Mapping:
-    """`weights_only`; where mmengine's message hub lies beside the weights, its objects are read as inert shells."""
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError:
-        return torch.load(path, map_location='cpu', weights_only=False, pickle_module=_inert_pickle)
+@CheckpointLoader.register_scheme(prefixes=(r'isalux\w*$', r'.*\.safetensors$'), force=True)
+def load_from_packaged(filename: str, map_location: str | None = None) -> dict:
+    """What mmengine loads (`load_from`, `init_cfg`, `load_checkpoint`) from the name of a packaged model or from a
+    safetensors file, in the form of its own checkpoints; any other file as ever."""
+    path = find_weights(filename)
+    if path.suffix != SAFETENSORS:
+        return load_from_local(filename, map_location)
+    state = read_state_dict(path)
+    return dict(meta={}, state_dict=state if map_location is None else
+                {key: value.to(map_location) for key, value in state.items()})
 
 
-class _Inert:
-    """Stands for any object of a checkpoint that is no tensor; swallows whatever is done to it."""
+class Inert:
+    """Stands for an object of a checkpoint that is no tensor; swallows whatever is done to it."""
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: object) -> 'Inert':
         return super().__new__(cls)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: object):
         pass
 
-    def __call__(self, *args, **kwargs):
-        return self
-
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> None:
         pass
 
 
-class _InertUnpickler(pickle.Unpickler):
-    """Resolves the names that tensors are rebuilt with; every other name becomes `_Inert`, so no foreign code runs."""
-
-    def find_class(self, module: str, name: str):
-        known = _SAFE_GLOBALS.get(f'{module}.{name}')
-        return _Inert if known is None else known
-
-
-def _inert_load(file, **options):
-    return _InertUnpickler(file, **options).load()
-
-
-_SAFE_GLOBALS = torch._weights_only_unpickler._get_allowed_globals()
-_inert_pickle = SimpleNamespace(Unpickler=_InertUnpickler, load=_inert_load, __name__='inert_pickle')
+def _read_pickle(path: Path) -> Mapping:
+    """`weights_only`, with inert stand-ins for what mmengine writes beside the weights."""
+    with torch.serialization.safe_globals([(Inert, name) for name in BESIDE_WEIGHTS]):
+        return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def load_weights(module: nn.Module, path: str | Path, *, name: str, prefix: str = '') -> None:
@@ -85,7 +83,7 @@ def load_weights(module: nn.Module, path: str | Path, *, name: str, prefix: str 
 
     Args:
         module: receives the weights.
-        path: as in `read_state_dict`.
+        path: as of `read_state_dict`.
         name: what the module is, for log and errors.
         prefix: taken off the file's keys where it stands.
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torchvision.models.segmentation import LRASPP_MobileNet_V3_Large_Weights
 
 from isalux_mm.functional import illumination
 from isalux_mm.functional.resizing import reduced_size
@@ -15,6 +16,8 @@ from isalux_mm.registry import MODELS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+TORCHVISION_PRIOR = LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1
+VOC_CLASSES = tuple(name.strip('_') for name in TORCHVISION_PRIOR.meta['categories'])
 
 
 @MODELS.register_module()
@@ -70,7 +73,7 @@ class FrozenModule(BaseModule):
 class SegmentationPrior(FrozenModule):
     """Class probabilities of any segmentation network, frozen (Eq. 3).
 
-    The image is resized to `short_side` (never enlarged), normalised, segmented; the softmax is taken over the
+    The image is resized to `short_side` (never enlarged), normalized, segmented; the softmax is taken over the
     classes. The map stays at the network's own resolution; ISALux resizes it to its scales.
 
     Args:
@@ -80,7 +83,8 @@ class SegmentationPrior(FrozenModule):
         checkpoint: local file (safetensors, or a pickle that holds tensors only) loaded by `init_weights`.
         output_key: key of the logits where the network returns a mapping.
         short_side: short side of the picture that is segmented, in pixels (ours; paper silent).
-        mean, std: normalisation, RGB, of an image in [0, 1].
+        mean: RGB, taken off an image in [0, 1].
+        std: RGB, by which it is divided then.
 
     Raises:
         ValueError: if `module` cannot be imported or `short_side` is below 1.
@@ -111,27 +115,39 @@ class SegmentationPrior(FrozenModule):
         if self.checkpoint:
             load_weights(self.network, self.checkpoint, name='semantic prior')
 
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which a picture of this size is segmented."""
+        return reduced_size(height, width, self.short_side)
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """What is done to an image (B, 3, H, W) of the working size, RGB in [0, 1], ahead of the normalization."""
+        return image
+
     def logits(self, image: Tensor) -> Tensor:
-        """Logits (B, classes, h, w) of a normalised image (B, 3, H, W)."""
+        """Logits (B, classes, h, w) of a normalized image (B, 3, H, W) of a working size."""
         out = self.network(image)
         return out[self.output_key] if self.output_key is not None else out
 
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w).
+    def scores(self, image: Tensor) -> Tensor:
+        """Logits (B, classes, h, w) of an image (B, 3, H, W), RGB in [0, 1], whose gradient passes.
 
         Raises:
             ValueError: if the network's output has another number of channels than `num_classes`.
         """
-        size = reduced_size(*image.shape[-2:], self.short_side)
+        size = self.working_size(*image.shape[-2:])
         # in a traced graph always: at the same size it changes nothing
         if torch.compiler.is_compiling() or size != tuple(image.shape[-2:]):
             image = F.interpolate(image, size=size, mode='bilinear', antialias=True)
-        logits = self.logits((image - self.mean) / self.std)
+        logits = self.logits((self.prepared(image) - self.mean) / self.std)
         if logits.shape[1] != self.out_channels:
             raise ValueError(f'num_classes must be the channels of the network\'s output, {logits.shape[1]}, '
                              f'got {self.out_channels}')
-        return logits.float().softmax(dim=1).to(image.dtype)
+        return logits.float()
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
+        return self.scores(image).softmax(dim=1).to(image.dtype)
 
 
 @MODELS.register_module()
@@ -143,12 +159,12 @@ class TorchvisionSemanticPrior(SegmentationPrior):
             then downloaded, in `init_weights` alone.
         short_side: as in `SegmentationPrior`.
     """
-    num_classes = 21
+    classes = VOC_CLASSES
 
     def __init__(self, *, checkpoint: str | None = None, short_side: int = 256):
         super().__init__(
-            'torchvision.models.segmentation.lraspp_mobilenet_v3_large', self.num_classes,
-            module_args=dict(weights=None, weights_backbone=None, num_classes=self.num_classes),
+            'torchvision.models.segmentation.lraspp_mobilenet_v3_large', len(self.classes),
+            module_args=dict(weights=None, weights_backbone=None, num_classes=len(self.classes)),
             checkpoint=checkpoint, output_key='out', short_side=short_side)
 
     def init_weights(self) -> None:
@@ -160,7 +176,7 @@ class TorchvisionSemanticPrior(SegmentationPrior):
         if self.checkpoint:
             return super().init_weights()
         state = fetch_torchvision_weights(
-            'LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1', option='semantic_prior.checkpoint',
+            str(TORCHVISION_PRIOR), option='semantic_prior.checkpoint',
             alternative="semantic_prior=dict(type='NoPrior')")
         self.network.load_state_dict(state)
         MMLogger.get_current_instance().info(f'semantic prior: {len(state)} tensors of torchvision\'s LRASPP loaded')

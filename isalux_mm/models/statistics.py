@@ -1,18 +1,54 @@
-"""Statistics over a whole image that its tiles, or the frames of a video, share: Gram matrices and pooled features.
+"""What tiles of an image, or frames of a video, take from the whole: statistics (Gram matrices, pooled features), and
+where a tile lies.
 
 Ours. A network normally takes them from the features before it. Tiles of one image must agree on them, or each would be
 enhanced in its own way, often by other experts, and their borders would show.
 """
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from torch import Tensor, nn
+
+from isalux_mm.functional.tiling import Window
+
+
+class Tile(NamedTuple):
+    """Where a tile lies in its image, and what is taken from the whole image.
+
+    Attributes:
+        size: (H, W) of the whole image.
+        top: of the tile, a multiple of 2^(scales - 1).
+        left: likewise.
+        semantics: class probabilities of the whole image, (B, classes, h, w), or `None`.
+        exponent: of the brightened image, (B, 1, 1, 1), or `None`.
+        confidence: that the whole image is dark, (B, 1, 1, 1), or `None`.
+    """
+    size: tuple[int, int]
+    top: int
+    left: int
+    semantics: Tensor | None
+    exponent: Tensor | None
+    confidence: Tensor | None = None
+
+    def of_image(self, i: int) -> 'Tile':
+        """The same for image i of the batch alone."""
+        semantics, exponent, confidence = (
+            None if x is None else x[i:i + 1] for x in (self.semantics, self.exponent, self.confidence))
+        return self._replace(semantics=semantics, exponent=exponent, confidence=confidence)
+
+    def at_scale(self, k: int, size: tuple[int, int]) -> tuple[tuple[int, int], Window]:
+        """Size of the whole at H / 2^k, and where a tile of that `size` lies in it."""
+        # no negative number: ONNX divides towards zero
+        height, width = ((side + 2**k - 1) // 2**k for side in self.size)
+        top, left = self.top // 2**k, self.left // 2**k
+        return (height, width), Window(top, top + size[0], left, left + size[1])
 
 
 class SharedStatistics:
     """By the name of the layer, what the first image to run within `sharing` gave and what then all tiles use."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.known: dict[str, Tensor] = {}
 
     def exchange(self, name: str, own: Tensor) -> Tensor:
@@ -32,12 +68,16 @@ class StatisticsLayer(nn.Module):
 
 @contextmanager
 def sharing(network: nn.Module, statistics: SharedStatistics) -> Iterator[None]:
-    """Within it the layers of a network, known by their names in it, use `statistics`; one image at a time."""
+    """Within it the layers of a network, known by their names in it, use `statistics`; one image at a time.
+
+    Behind it they use what they used before, so that one may stand within another.
+    """
     layers = {name: m for name, m in network.named_modules() if isinstance(m, StatisticsLayer)}
+    before = [(layer, layer.statistics, layer.shared_name) for layer in layers.values()]
     try:
         for name, layer in layers.items():
             layer.statistics, layer.shared_name = statistics, name
         yield
     finally:
-        for layer in layers.values():
-            layer.statistics = None
+        for layer, outer, outer_name in before:
+            layer.statistics, layer.shared_name = outer, outer_name

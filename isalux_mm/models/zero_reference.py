@@ -69,8 +69,9 @@ class SpatialConsistencyLoss(ZeroReferenceLoss):
 
     def compute(self, pred: Tensor, low: Tensor) -> Tensor:
         bright, dark = mean_patches(pred, self.patch), mean_patches(low, self.patch)
-        change = [(torch.diff(bright, dim=d).abs() - torch.diff(dark, dim=d).abs()).pow(2).sum() for d in (2, 3)]
-        return 2 * sum(change) / bright.numel()  # each pair counts for both of its patches
+        down, across = (
+            (torch.diff(bright, dim=d).abs() - torch.diff(dark, dim=d).abs()).pow(2).sum() for d in (2, 3))
+        return 2 * (down + across) / bright.numel()  # each pair counts for both of its patches
 
 
 @MODELS.register_module()
@@ -88,4 +89,5 @@ class TotalVariationLoss(ZeroReferenceLoss):
 
     def compute(self, pred: Tensor, low: Tensor) -> Tensor:
         gain = torch.log((pred.clamp_min(0) + self.eps) / (low + self.eps))
-        return sum(torch.diff(gain, dim=d).pow(2).sum() for d in (2, 3)) / gain.numel()
+        down, across = (torch.diff(gain, dim=d).pow(2).sum() for d in (2, 3))
+        return (down + across) / gain.numel()

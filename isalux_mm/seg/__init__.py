@@ -6,7 +6,11 @@ from isalux_mm.compat import install_mmcv_ops
 
 install_mmcv_ops()  # before mmseg's models
 
-from isalux_mm.models import baselines, neck  # noqa: E402, F401
-from isalux_mm.seg import darken, datasets, enhanced_segmentor, hooks, prior  # noqa: E402, F401
-from isalux_mm.seg.enhanced_segmentor import EnhancedSegmentor  # noqa: E402, F401
-from isalux_mm.seg.prior import MMSegSemanticPrior  # noqa: E402, F401
+from isalux_mm.seg.darken import PackDarkSegInputs  # noqa: E402
+from isalux_mm.seg.datasets import ACDCDataset  # noqa: E402
+from isalux_mm.seg.enhanced_segmentor import EnhancedSegmentor  # noqa: E402
+from isalux_mm.seg.hooks import EnhancedSegVisualizationHook  # noqa: E402
+from isalux_mm.seg.prior import MMSegSemanticPrior  # noqa: E402
+
+__all__ = ['ACDCDataset', 'EnhancedSegVisualizationHook', 'EnhancedSegmentor', 'MMSegSemanticPrior',
+           'PackDarkSegInputs']

@@ -1,9 +1,7 @@
 """Darkness for segmentation data: `DarkenImage` in mmseg pipelines, the bright original packed as the reference."""
-import numpy as np
-import torch
 from mmseg.datasets.transforms import PackSegInputs
 
-from isalux_mm.datasets.darkening import DarkenImage  # noqa: F401  # registered by the import
+from isalux_mm.datasets.darkening import as_rgb_tensor, packed_reference
 from isalux_mm.registry import TRANSFORMS
 
 
@@ -20,12 +18,9 @@ class PackDarkSegInputs(PackSegInputs):
 
     def transform(self, results: dict) -> dict:
         packed = super().transform(results)
-        if 'reference_img' not in results:
-            raise KeyError(f'PackDarkSegInputs needs reference_img (DarkenImage), got {sorted(results)}')
-        reference = results['reference_img']
+        reference = packed_reference(results, 'PackDarkSegInputs')
         if reference.shape != results['img'].shape:
             raise ValueError(f"reference_img must have the shape of img, {results['img'].shape}, got "
                              f'{reference.shape}; was the image moved after it was made dark?')
-        packed['data_samples'].set_data(
-            dict(reference_img=torch.from_numpy(np.ascontiguousarray(reference[..., ::-1].transpose(2, 0, 1)))))
+        packed['data_samples'].set_data(dict(reference_img=as_rgb_tensor(reference)))
         return packed

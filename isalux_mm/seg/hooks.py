@@ -5,8 +5,8 @@ import numpy as np
 from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 
+from isalux_mm.chain.pictures import ChainVisualizationHook, draw_on_pictures
 from isalux_mm.registry import HOOKS
-from isalux_mm.visualization.chain_pictures import ChainVisualizationHook, draw_on_pictures
 
 OPACITY = 0.5  # ours: image and mask alike
 

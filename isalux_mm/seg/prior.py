@@ -1,6 +1,8 @@
 """Any mmseg segmentor as ISALux's semantic prior (Eq. 3)."""
 import copy
+import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -15,6 +17,7 @@ from isalux_mm.registry import MODELS
 from isalux_mm.seg.enhanced_segmentor import checked_preprocessor
 
 WHITE = 255.0
+HASH = re.compile(r'-([0-9a-f]{8,64})\.\w+$')
 STRIDE = 8  # ours: of the map; ISALux resizes it to its scales
 
 
@@ -27,10 +30,10 @@ class LogitsOf(nn.Module):
 
     def __init__(self, segmentor: nn.Module):
         super().__init__()
-        self.segmentor = segmentor
+        self.segmentor: Any = segmentor
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: normalised as the segmentor wants it."""
+        """image: normalized as the segmentor wants it."""
         size = tuple(-(-side // STRIDE) for side in image.shape[-2:])
         # mmseg's heads resize their prediction, whatever form it has, to the size that is noted here
         return self.segmentor.encode_decode(image, [dict(img_shape=size, ori_shape=size)] * len(image))
@@ -51,8 +54,8 @@ def model_config(segmentor: str | dict) -> ConfigDict:
         content = Config.fromfile(segmentor)
         if 'model' not in content:
             raise ValueError(f'{segmentor}: expected a config with a model, got {sorted(content)}')
-        segmentor = content.model
-    config = copy.deepcopy(dict(segmentor))
+        segmentor = dict(content.model)
+    config: dict[str, Any] = copy.deepcopy(dict(segmentor))
     config['pretrained'] = None
     return ConfigDict({'_scope_': 'mmseg', **config})
 
@@ -60,8 +63,11 @@ def model_config(segmentor: str | dict) -> ConfigDict:
 def local_file(checkpoint: str) -> str:
     """Path of a checkpoint; one at a web address is looked for in the hub's cache and then downloaded.
 
+    A download is checked against the hash in its name (`fcn-efe53f0d.pth`), where there is one. It is not opened here
+    as by `torch.hub.load_state_dict_from_url`, which knows neither safetensors nor what mmengine keeps beside weights.
+
     Raises:
-        RuntimeError: if the download fails; says where to place the file.
+        RuntimeError: if the download fails or has another hash; says where to place the file.
     """
     if '://' not in checkpoint:
         return checkpoint
@@ -69,7 +75,7 @@ def local_file(checkpoint: str) -> str:
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(checkpoint, str(target), progress=False)
+            torch.hub.download_url_to_file(checkpoint, str(target), hash_of(target.name), progress=False)
         except Exception as error:
             raise RuntimeError(
                 f'{checkpoint} could not be downloaded ({type(error).__name__}: {error}). Place the file at {target}, '
@@ -77,9 +83,15 @@ def local_file(checkpoint: str) -> str:
     return str(target)
 
 
+def hash_of(name: str) -> str | None:
+    """The beginning of the SHA-256 that a file's name ends in, as OpenMMLab's and torchvision's do; `None` without."""
+    found = HASH.search(name)
+    return found[1] if found else None
+
+
 @MODELS.register_module()
 class MMSegSemanticPrior(SegmentationPrior):
-    """Class probabilities of any mmseg segmentor, frozen, with its own normalisation.
+    """Class probabilities of any mmseg segmentor, frozen, with its own normalization.
 
     The segmentor's data preprocessor says its channel order, mean and standard deviation (0 to 255); no padding is
     added. A trained checkpoint of the enhancer holds the segmentor's weights.
@@ -121,6 +133,6 @@ class MMSegSemanticPrior(SegmentationPrior):
         if self.checkpoint:
             load_weights(self.network.segmentor, local_file(self.checkpoint), name='semantic prior')
 
-    def forward(self, image: Tensor) -> Tensor:
-        """image: (B, 3, H, W), RGB in [0, 1]; returns probabilities (B, classes, h, w)."""
-        return super().forward(image if self.sees_rgb else image.flip(1))
+    def scores(self, image: Tensor) -> Tensor:
+        """As of `SegmentationPrior`."""
+        return super().scores(image if self.sees_rgb else image.flip(1))

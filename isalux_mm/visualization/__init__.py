@@ -1,2 +1,4 @@
 """Pictures for people: panels, and the visualizer that draws them; importing registers it."""
-from isalux_mm.visualization import visualizer  # noqa: F401
+from isalux_mm.visualization.visualizer import EnhanceVisualizer
+
+__all__ = ['EnhanceVisualizer']

@@ -10,7 +10,7 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS
 COLUMN = 420  # ours: pixels of a column
 CAPTION, LINE, GAP = 24, 18, 6
 FONT_SIZE, SMALL = 15, 13
-COLOURS = ('#e4572e', '#17bebb', '#ffc914', '#76b041')  # of the crops' frames
+COLORS = ('#e4572e', '#17bebb', '#ffc914', '#76b041')  # of the crops' frames
 CROP_PART = 0.22  # ours: side of an automatic crop, as a part of the picture's shorter side
 Box = tuple[int, int, int, int]  # left, top, width, height
 
@@ -57,14 +57,14 @@ def telling_crops(image: np.ndarray, output: np.ndarray) -> list[Box]:
     """
     height, width = image.shape[:2]
     side = max(round(CROP_PART * min(height, width)), 1)
-    dark, bright = (np.asarray(x, dtype=np.float32) @ np.float32(LUMA_WEIGHTS) for x in (image, output))
+    dark, bright = (np.asarray(x, dtype=np.float32) @ np.array(LUMA_WEIGHTS, np.float32) for x in (image, output))
     detail = np.hypot(cv2.Sobel(bright, cv2.CV_32F, 1, 0), cv2.Sobel(bright, cv2.CV_32F, 0, 1))
     window = (side, side)
     energy, light = (cv2.boxFilter(x, -1, window, anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
                      [:height - side + 1, :width - side + 1] for x in (detail, dark))  # by the box's corner
     top, left = np.unravel_index(energy.argmax(), energy.shape)
     boxes = [(int(left), int(top), side, side)]
-    energy = np.where(light <= np.median(light), energy, -1)
+    energy = np.where(light <= np.median(np.asarray(light, np.float32)), energy, -1)
     energy[max(top - side, 0):top + side, max(left - side, 0):left + side] = -1
     if energy.max() >= 0:
         top, left = np.unravel_index(energy.argmax(), energy.shape)
@@ -88,12 +88,12 @@ def _column(name: str, picture: Image.Image, notes: Sequence[str], crops: Sequen
     column.paste(whole, (0, y))
     for index, (left, top, w, h) in enumerate(crops):
         frame = [left * scale, y + top * scale, (left + w) * scale - 1, y + (top + h) * scale - 1]
-        draw.rectangle([round(side) for side in frame], outline=COLOURS[index % len(COLOURS)], width=2)
+        draw.rectangle([round(side) for side in frame], outline=COLORS[index % len(COLORS)], width=2)
     y += whole.height
     for index, part in enumerate(parts):
         y += GAP
         column.paste(part, (0, y))
-        draw.rectangle([0, y, COLUMN - 1, y + part.height - 1], outline=COLOURS[index % len(COLOURS)], width=3)
+        draw.rectangle([0, y, COLUMN - 1, y + part.height - 1], outline=COLORS[index % len(COLORS)], width=3)
         y += part.height
     for line in notes:
         draw.text((GAP, y + 2), line, fill='black', font=ImageFont.load_default(SMALL))

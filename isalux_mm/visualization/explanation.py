@@ -1,6 +1,7 @@
 """One picture of how a picture was enhanced: input, output, priors, enrichment weights, experts by block."""
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ def draw_explanation(image: np.ndarray, output: np.ndarray, explanation: Explana
     Returns:
         (H', W', 3), uint8, RGB.
     """
-    panels = [('input', image, {}), ('output', output, {})]
+    panels: list[tuple[str, np.ndarray, dict[str, Any]]] = [('input', image, {}), ('output', output, {})]
     if explanation.illumination is not None:
         panels.append(('illumination prior (bright: dark in the input)', explanation.illumination,
                        dict(cmap='gray', vmin=0, vmax=1)))
@@ -68,7 +69,7 @@ def draw_explanation(image: np.ndarray, output: np.ndarray, explanation: Explana
     for column, (title, picture, options) in enumerate(panels):
         _show(figure.add_subplot(grid[0, column]), title, picture, **options)
     if explanation.semantics is not None:
-        _draw_classes(figure.add_subplot(grid[0, -1]), explanation, image.shape[:2])
+        _draw_classes(figure.add_subplot(grid[0, -1]), explanation.semantics, explanation.classes, image.shape[:2])
     if has_experts:
         _draw_experts(figure.add_subplot(grid[1, :]), explanation)
     if explanation.enrichment:
@@ -90,30 +91,30 @@ def class_shares(semantics: np.ndarray) -> tuple[np.ndarray, dict[int, float]]:
     return labels, {int(found[i]): float(counts[i] / labels.size) for i in order}
 
 
-def class_colours(number: int) -> np.ndarray:
+def class_colors(number: int) -> np.ndarray:
     """The colour map of Pascal VOC's development kit, (number, 3) in [0, 1]; class 0 is black."""
     index = np.arange(number)
-    colours = np.zeros((number, 3), dtype=np.int64)
+    colors = np.zeros((number, 3), dtype=np.int64)
     for bit in range(8):
         for channel in range(3):
-            colours[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
-    return colours / 255
+            colors[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
+    return colors / 255
 
 
-def _show(axes: Axes, title: str, picture: np.ndarray, **options: object) -> None:
+def _show(axes: Axes, title: str, picture: np.ndarray, **options: Any) -> None:
     axes.imshow(picture, **options)
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
 
 
-def _draw_classes(axes: Axes, explanation: Explanation, size: tuple[int, int]) -> None:
-    labels, shares = class_shares(explanation.semantics)
-    number = len(explanation.semantics)
-    colours = class_colours(number)
-    _show(axes, 'semantic prior (most probable class)', labels, cmap=ListedColormap(colours), vmin=-0.5,
+def _draw_classes(axes: Axes, semantics: np.ndarray, classes: Sequence[str], size: tuple[int, ...]) -> None:
+    labels, shares = class_shares(semantics)
+    number = len(semantics)
+    colors = class_colors(number)
+    _show(axes, 'semantic prior (most probable class)', labels, cmap=ListedColormap(colors), vmin=-0.5,
           vmax=number - 0.5, interpolation='nearest', extent=(0, size[1], size[0], 0))
     shown = list(shares.items())[:SHOWN_CLASSES]
-    axes.legend(handles=[Patch(color=colours[k], label=f'{explanation.classes[k]} {share:.0%}') for k, share in shown],
+    axes.legend(handles=[Patch(color=colors[k], label=f'{classes[k]} {share:.0%}') for k, share in shown],
                 loc='lower right', fontsize=7, framealpha=0.8)
 
 
@@ -126,7 +127,7 @@ def _draw_experts(axes: Axes, explanation: Explanation) -> None:
             table[:len(probabilities), column] = probabilities
     axes.imshow(table, cmap='Blues', vmin=0, vmax=1, aspect='auto')
     for column, (chosen, weights) in enumerate(zip(explanation.chosen, explanation.weights)):
-        picked = {} if chosen is None else dict(zip(chosen.tolist(), weights.tolist()))
+        picked = {} if chosen is None or weights is None else dict(zip(chosen.tolist(), weights.tolist()))
         for row in np.flatnonzero(np.isfinite(table[:, column])):
             value = table[row, column]
             text = f'{value:.2f}' + (f'\nx {picked[row]:.2f}' if row in picked else '')

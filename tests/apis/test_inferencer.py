@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.infer import BaseInferencer
 from PIL import Image
 
-from isalux_mm.apis import EnhanceInferencer
+from isalux_mm import apis
+from isalux_mm.apis import EnhanceInferencer, Tone
 from isalux_mm.apis import inferencer as module
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
-from isalux_mm.functional.picture_file import read_picture
+from isalux_mm.io.picture_file import read_picture
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS
 
@@ -46,6 +48,36 @@ def test_it_is_registered():
     assert INFERENCERS.get('EnhanceInferencer') is EnhanceInferencer
 
 
+@pytest.mark.parametrize('name', apis.__all__)
+def test_public_names_are_there_when_asked_for(name):
+    assert name in dir(apis) and getattr(apis, name).__name__ == name
+
+
+def test_another_name_is_not_there():
+    with pytest.raises(AttributeError, match="'isalux_mm.apis' has no attribute 'nothing'"):
+        apis.nothing  # noqa: B018
+
+
+def test_the_methods_are_those_of_mmengines_workflow(tiny, tmp_path):
+    """`BaseInferencer.__call__` runs them too, with the same results."""
+    pictures = [DARK, DARK[:20], str(save(tmp_path / 'a.png', DARK[::-1].copy()))]
+    expected = tiny(pictures, strength=0.5, return_explanation=True)
+    found = BaseInferencer.__call__(tiny, pictures, batch_size=2, tone=Tone(0.5), return_explanation=True)
+    for one, other in zip(found['predictions'], expected['predictions'], strict=True):
+        np.testing.assert_allclose(one.astype(int), other.astype(int), atol=1)
+    assert [d.shape for d in found['visualization']] == [d.shape for d in expected['visualization']]
+    assert BaseInferencer.__call__(tiny, DARK)['visualization'] == []
+    samples = BaseInferencer.__call__(tiny, DARK, return_datasamples=True)['predictions']
+    assert samples[0].pred_img.shape == (3, 37, 53)
+
+
+def test_drawings_are_shown(tiny, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Image.Image, 'show', lambda self, title: shown.append((self.size, title)))
+    drawing, = BaseInferencer.__call__(tiny, DARK, show=True)['visualization']
+    assert shown == [(drawing.shape[1::-1], '00000000.png')]
+
+
 def test_the_result_is_the_models(inferencer):
     result = inferencer(DARK, highlights='clip')['predictions'][0]
     image = torch.from_numpy(DARK).permute(2, 0, 1)[None] / 255
@@ -67,9 +99,9 @@ def test_all_forms_give_the_same(tiny, tmp_path, make):
 
 
 def test_depth_of_arrays_is_kept(tiny):
-    deep, real, grey, alpha = tiny([DARK.astype(np.uint16) * 257, DARK / 255, DARK[..., 0],
+    deep, real, gray, alpha = tiny([DARK.astype(np.uint16) * 257, DARK / 255, DARK[..., 0],
                                     np.dstack([DARK, DARK[..., 0]])])['predictions']
-    assert (deep.dtype, real.dtype, grey.shape, alpha.shape) == (np.uint16, np.float32, (37, 53), (37, 53, 4))
+    assert (deep.dtype, real.dtype, gray.shape, alpha.shape) == (np.uint16, np.float32, (37, 53), (37, 53, 4))
     np.testing.assert_allclose(deep / 65535, real, atol=1e-5)
     np.testing.assert_array_equal(alpha[..., 3], DARK[..., 0])
 
@@ -111,14 +143,16 @@ def test_tiles_give_what_the_whole_gives(tiny, monkeypatch):
     forward = type(tiny.network).forward
     monkeypatch.setattr(type(tiny.network), 'forward',
                         lambda self, image, **options: seen.append(max(image.shape)) or forward(self, image, **options))
-    monkeypatch.setattr(tiny, 'tile', 72)
-    tiled = tiny(large)['predictions'][0]
+    other = tiny.with_tile(72)
+    tiled = other(large)['predictions'][0]
     assert len(seen) > 6 and max(seen) <= 72
     assert np.abs(whole - tiled).mean() < 0.05
     seen.clear()
-    monkeypatch.setattr(tiny, 'tile', 0)
-    np.testing.assert_array_equal(tiny(large)['predictions'][0], whole)
+    np.testing.assert_array_equal(tiny.with_tile(0)(large)['predictions'][0], whole)
     assert seen == [large.shape[1]]
+    assert tiny.tile is None and other.network is tiny.network and other.report is not tiny.report
+    with pytest.raises(ValueError, match='tile must be at least 0'):
+        tiny.with_tile(-1)
 
 
 def test_files_keep_what_they_carry(tiny, tmp_path):

@@ -8,14 +8,14 @@ from PIL import Image
 
 from isalux_mm.apis.sources import from_memory, gather
 
-COLOURS = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+COLORS = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
 
 
 @pytest.fixture
 def folder(tmp_path):
     for name in ('a.jpg', 'sub/b.PNG', 'sub/deep/c.tif', 'out/a.jpg', 'notes.txt', '.hidden.png'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(COLOURS).save(tmp_path / name, format='PNG')
+        Image.fromarray(COLORS).save(tmp_path / name, format='PNG')
     return tmp_path
 
 
@@ -59,28 +59,28 @@ def test_missing_files_stay_to_be_reported(folder):
 @pytest.mark.parametrize('channels', [0, 1, 3, 4])
 def test_arrays(dtype, channels):
     scale = dict(uint8=1, uint16=257).get(dtype, 1 / 255)
-    samples = (np.dstack([COLOURS, COLOURS[..., 0]]).astype(float) * scale).astype(dtype)
+    samples = (np.dstack([COLORS, COLORS[..., 0]]).astype(float) * scale).astype(dtype)
     samples = samples[..., 0] if channels == 0 else samples[..., :channels]
     picture = from_memory(samples)
-    expected = COLOURS if channels > 1 else np.repeat(COLOURS[..., :1], 3, 2)
+    expected = COLORS if channels > 1 else np.repeat(COLORS[..., :1], 3, 2)
     np.testing.assert_allclose(picture.image * 255, expected, atol=1e-3)
     assert (picture.alpha is not None) == (channels == 4)
     assert picture.depth == (dtype if 'uint' in dtype else 'float32')
 
 
 @pytest.mark.parametrize('make', [
-    lambda: COLOURS[..., ::-1].copy(),
-    lambda: torch.from_numpy(COLOURS[..., ::-1].copy()).permute(2, 0, 1),
-    lambda: torch.from_numpy(COLOURS[..., ::-1].copy()).permute(2, 0, 1).half() / 255,
+    lambda: COLORS[..., ::-1].copy(),
+    lambda: torch.from_numpy(COLORS[..., ::-1].copy()).permute(2, 0, 1),
+    lambda: torch.from_numpy(COLORS[..., ::-1].copy()).permute(2, 0, 1).half() / 255,
 ])
 def test_bgr_arrays_and_tensors(make):
     picture = from_memory(make(), 'bgr')
-    np.testing.assert_allclose(picture.image * 255, COLOURS, atol=0.2)
+    np.testing.assert_allclose(picture.image * 255, COLORS, atol=0.2)
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGB', 'RGBA', 'P', 'CMYK', '1'])
 def test_pil_images_are_turned_upright(mode):
-    image = Image.fromarray(COLOURS).convert(mode)
+    image = Image.fromarray(COLORS).convert(mode)
     image.getexif()[0x0112] = 6
     picture = from_memory(image)
     np.testing.assert_allclose(picture.image * 255, np.rot90(np.asarray(image.convert('RGB')), -1), atol=1e-3)
@@ -88,7 +88,7 @@ def test_pil_images_are_turned_upright(mode):
 
 def test_a_batch_tensor_is_a_list_of_pictures():
     assert names(gather(torch.rand(2, 3, 4, 5))) == ['00000000.png', '00000001.png']
-    assert names(gather([COLOURS, torch.rand(2, 3, 4, 5)])) == ['00000000.png', '00000001.png', '00000002.png']
+    assert names(gather([COLORS, torch.rand(2, 3, 4, 5)])) == ['00000000.png', '00000001.png', '00000002.png']
 
 
 @pytest.mark.parametrize(('inputs', 'error', 'message'), [

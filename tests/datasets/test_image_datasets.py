@@ -11,6 +11,7 @@ from isalux_mm.datasets.image_datasets import (
     PairedImageDataset,
     PhotoDataset,
     UnpairedImageDataset,
+    image_key,
     pair_key,
 )
 from isalux_mm.datasets.loading import LoadImages
@@ -215,3 +216,25 @@ def test_real_pairs_and_photographs(shared_data):
     assert len(pairs) == 6 and pairs[0]['low'].mean() < 0.3 * pairs[0]['gt'].mean()
     photos = PhotoDataset(str(shared_data / 'photos' / 'bsds500'), dict(gt=['holdout']))
     assert len(photos) == 100
+
+
+@pytest.mark.parametrize('name', ['7', 'low7', 'normal7.png', 7])
+def test_names_are_one_with_and_without_prefix_and_suffix(name):
+    assert image_key(name) == '7'
+
+
+@pytest.mark.parametrize('options, expected', [
+    (dict(leave_out=[2, '11']), ['1.png', '3.png']), (dict(only=('3', 'low2')), ['2.png', '3.png']),
+    (dict(only=[1, 2], leave_out=[2]), ['1.png'])])
+def test_images_are_chosen_by_name(tmp_path, options, expected):
+    for name in (1, 2, 3, 11):
+        for side in ('low', 'high'):
+            put(tmp_path / side / f'{name}.png')
+    assert names(PairedImageDataset(str(tmp_path), BOTH, **options), 'low') == expected
+
+
+def test_a_held_out_name_that_is_not_there(tmp_path):
+    put(tmp_path / 'low' / '1.png')
+    put(tmp_path / 'high' / '1.png')
+    with pytest.raises(ValueError, match='1 names in only or leave_out have no image in .*low:\n  22'):
+        PairedImageDataset(str(tmp_path), BOTH, leave_out=['22'])

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from isalux_mm.datasets.synthesis import SynthesizeLowLight
-from isalux_mm.functional.degradation import mean_luma
+from isalux_mm.datasets.synthesis import KeepLuma, SynthesizeLowLight
+from isalux_mm.functional.degradation_ranges import CAMERAS, DegradationRanges
+from isalux_mm.functional.development import mean_luma
 from isalux_mm.registry import TRANSFORMS
 
 
@@ -14,8 +15,8 @@ def photo():
     return data.coffee().astype(np.float32) / 255
 
 
-def test_it_adds_low_and_normalises_the_reference(photo):
-    transform = TRANSFORMS.build(dict(type='isalux_mm.SynthesizeLowLight', target_luma=(0.45, 0.0)))
+def test_it_adds_low_and_normalizes_the_reference(photo):
+    transform = TRANSFORMS.build(dict(type='isalux_mm.SynthesizeLowLight', base='plain', target_luma=(0.45, 0.0)))
     np.random.seed(0)
     out = transform(dict(gt=photo, gt_path='coffee.png'))
     assert out['low'].shape == out['gt'].shape == photo.shape
@@ -26,7 +27,7 @@ def test_it_adds_low_and_normalises_the_reference(photo):
 
 
 def test_the_reference_is_left_alone_on_request(photo):
-    out = SynthesizeLowLight(target_luma=None)(dict(gt=photo))
+    out = SynthesizeLowLight(dict(lit_share=0.0), luma_band=None)(dict(gt=photo))
     np.testing.assert_array_equal(out['gt'], photo)
 
 
@@ -63,3 +64,41 @@ def test_bad_arguments():
         SynthesizeLowLight()(dict(low=1))
     with pytest.raises(ValueError, match=r'target_luma must be \(mean in \(0, 1\), deviation\), got \(45, 4\)'):
         SynthesizeLowLight(target_luma=(45, 4))
+
+
+def test_the_default_spans_cameras_and_keeps_the_luma_in_a_band(photo):
+    transform = SynthesizeLowLight()
+    assert transform.ranges == CAMERAS and transform.mixture is None
+    np.random.seed(0)
+    draws = [transform(dict(gt=0.3 * photo)) for _ in range(12)]
+    nights = [out for out in draws if not out['degradation']['own_target']]
+    assert len(nights) > 6 and len({out['degradation']['luma_share'] for out in nights}) > 6
+    assert all(mean_luma(out['gt']) == pytest.approx(0.34, abs=0.01) for out in nights)
+
+
+def test_the_plain_base(photo):
+    assert SynthesizeLowLight(dict(bits=10), base='plain').ranges == DegradationRanges(bits=10)
+
+
+def test_charts_take_the_place_of_photographs(photo):
+    transform = SynthesizeLowLight(mixture=dict(chart_share=1.0))
+    for seed in range(5):
+        np.random.seed(seed)
+        out = transform(dict(gt=photo))
+        assert out['gt'].shape == photo.shape and np.quantile(np.ptp(out['gt'], axis=2), 0.5) < 1e-3
+
+
+def test_keep_luma_stands_before_the_views(photo):
+    dark = TRANSFORMS.build(dict(type='isalux_mm.KeepLuma', band=(0.4, 0.5)))(dict(gt=0.3 * photo))['gt']
+    assert mean_luma(dark) == pytest.approx(0.4, abs=0.01)
+    with pytest.raises(ValueError, match='a band of luma must be'):
+        KeepLuma((0.5, 0.4))
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(base='phone'), "base must be one of .*'cameras', 'plain'.*, got 'phone'"),
+    (dict(luma_band=(0.7, 0.2)), 'a band of luma must be'),
+    (dict(mixture=dict(lamp_share=2)), 'lamp_share must be in')])
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        SynthesizeLowLight(**options)

@@ -30,6 +30,8 @@ def chelsea():
     (dict(type='PairedResize', size=(20, 70)), (20, 70)),
     (dict(type='PairedResize', max_side=20), (14, 20)),
     (dict(type='RandomResizedView', size=(16, 16), crop_probability=0.3), (16, 16)),
+    (dict(type='RandomResizedView', size=(16, 24), crop_probability=0.3, whole_probability=0.4), (16, 24)),
+    (dict(type='PairedLandscape'), SIZE),
 ])
 def test_both_sides_stay_aligned(config, shape, pair):
     transform = TRANSFORMS.build(dict(config, type=f'isalux_mm.{config["type"]}'))
@@ -42,7 +44,7 @@ def test_both_sides_stay_aligned(config, shape, pair):
         assert out['img_shape'] == out['low'].shape[:2]
         assert shape is None or out['img_shape'] == shape
         seen.add(out['low'].tobytes())
-    assert len(seen) > 1 or config['type'] == 'PairedResize'
+    assert len(seen) > 1 or config['type'] in ('PairedResize', 'PairedLandscape')
 
 
 def test_crops_are_windows_of_the_image_and_reach_its_corners(pair):
@@ -145,3 +147,40 @@ def test_packing(pair):
 def test_bad_arguments(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_upright_pictures_are_turned_to_landscape(pair):
+    turned = t.PairedLandscape()(dict(low=np.ascontiguousarray(np.rot90(pair['low'], -1))))
+    np.testing.assert_array_equal(turned['low'], pair['low'])
+    assert turned['img_shape'] == SIZE
+    np.testing.assert_array_equal(t.PairedLandscape()(dict(pair))['low'], pair['low'])
+
+
+@pytest.mark.parametrize('options, area', [
+    (dict(whole_probability=1.0), 36 * 54), (dict(crop_probability=1.0), 12 * 18)])
+def test_views_of_the_whole_and_at_native_scale(options, area):
+    """36x54 under a view of 12x18: the whole reduced by three keeps the mean exactly, a native crop is a window."""
+    image = np.random.default_rng(0).random((36, 54, 3), dtype=np.float32)
+    view = t.RandomResizedView((12, 18), **options)
+    for seed in range(5):
+        np.random.seed(seed)
+        out = view(dict(gt=image))['gt']
+        if area == image[..., 0].size:
+            np.testing.assert_allclose(out, image.reshape(12, 3, 18, 3, 3).mean((1, 3)), atol=1e-5)
+        else:
+            top, left = np.argwhere((image == out[0, 0]).all(-1))[0]
+            np.testing.assert_array_equal(out, image[top:top + 12, left:left + 18])
+
+
+def test_kinds_of_views_come_in_their_shares():
+    view, kinds = t.RandomResizedView((12, 18), fraction=(0.4, 0.9), crop_probability=0.5, whole_probability=0.3), []
+    for seed in range(400):
+        np.random.seed(seed)
+        kinds.append(view.draw(36, 54)[2])
+    assert np.mean(np.array(kinds) == 12) == pytest.approx(0.5, abs=0.08)
+    assert np.mean(np.array(kinds) == 36) == pytest.approx(0.3, abs=0.07)
+
+
+def test_kinds_of_views_must_leave_room():
+    with pytest.raises(ValueError, match=r'whole_probability must be in \[0, 0.4\], got 0.5'):
+        t.RandomResizedView((12, 18), crop_probability=0.6, whole_probability=0.5)

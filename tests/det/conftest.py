@@ -4,7 +4,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 
@@ -24,15 +23,6 @@ def detector_config() -> Callable[..., Config]:
         return copy.deepcopy(cache[name])
 
     return load
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """These models are too small to share."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,12 @@
 """Darkness in mmdet pipelines and on disk: deterministic, the reference in step with the image."""
 import json
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 from mmcv.transforms import Compose
 
 pytest.importorskip('mmdet')
@@ -15,15 +14,11 @@ pytest.importorskip('mmdet')
 from mmdet.utils import register_all_modules
 
 from isalux_mm.datasets.darkening import DarkenImage, darken, darkness_ranges
-from isalux_mm.functional.degradation import seeded_generator, srgb_to_linear
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.development import srgb_to_linear
 from isalux_mm.registry import TRANSFORMS
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'darken_coco.py'
-SPEC = spec_from_file_location('darken_coco', TOOL)
-tool = module_from_spec(SPEC)
-sys.modules[SPEC.name] = tool
-SPEC.loader.exec_module(tool)
-
+tool = load_tool('dataset_converters/darken_coco')
 SIZE = (37, 53)  # height, width
 GAIN_ALONE = dict(gain_jitter=0.0, shot=(1e-9, 1e-9), blurred_share=0.0)
 register_all_modules(init_default_scope=False)

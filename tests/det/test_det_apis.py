@@ -146,7 +146,7 @@ class TestCheckpoints:
     @pytest.fixture
     def lines(self, monkeypatch) -> list[str]:
         lines = []
-        monkeypatch.setattr('isalux_mm.models.chain.print_log', lambda line, logger=None: lines.append(line))
+        monkeypatch.setattr('isalux_mm.chain.checkpoints.print_log', lambda line, logger=None: lines.append(line))
         return lines
 
     @staticmethod

@@ -14,9 +14,9 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from small_detectors import batch, build_chain
 
+from isalux_mm.chain.pictures import chain_of
 from isalux_mm.det import EnhancedDetInferencer
 from isalux_mm.det.hooks import EnhancedDetVisualizationHook, draw_detections
-from isalux_mm.visualization.chain_pictures import chain_of
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 
 GAMMA = dict(type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))

@@ -8,18 +8,21 @@ import torch
 pytest.importorskip('mmdet')
 
 from mmdet.engine.hooks import YOLOXModeSwitchHook
+from mmdet.registry import MODELS as MMDET_MODELS
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModule, MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
+from mmengine.registry import DefaultScope
 from small_detectors import DETECTORS, batch, build_chain, build_plain
+from stand_ins import Halving
 
+from isalux_mm import ISALux, list_models
 from isalux_mm.registry import MODELS
 
 TOLERANCE = dict(atol=1e-5, rtol=1e-5)
 CURVES = dict(type='ISALuxNeck', network=dict(type='CurveNetwork', channels=4, iterations=2))
 
 
-@MODELS.register_module()
 class MeanLevel(BaseModule):
     """A global statistic: brings the mean of every image to one half. Remembers what it has seen."""
     seen: list = []
@@ -29,12 +32,10 @@ class MeanLevel(BaseModule):
         return image - image.mean(dim=(1, 2, 3), keepdim=True) + 0.5
 
 
-@MODELS.register_module()
-class Halving(BaseModule):
-    """A network that breaks the contract."""
-
-    def forward(self, image):
-        return image[..., ::2, ::2]
+@pytest.fixture(scope='module', autouse=True)
+def _networks():
+    for network in (MeanLevel, Halving):
+        MODELS.register_module(module=network)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_the_identity_gives_the_plain_detector(name, detector_config):
     dict(batch_augments=[dict(type='BatchSyncRandomResize', random_size_range=(64, 160), interval=1)]),
 ])
 @pytest.mark.parametrize('training', [True, False])
-def test_the_detectors_preprocessor_is_honoured_to_the_letter(options, training, retina):
+def test_the_detectors_preprocessor_is_honored_to_the_letter(options, training, retina):
     retina.data_preprocessor = dict(type='DetDataPreprocessor', **options)
     plain, chain = build_plain(retina), build_chain(retina)
     for _ in range(2):
@@ -286,9 +287,22 @@ class TestAttributes:
         with pytest.raises(AttributeError, match='no_such_thing'):
             build_chain(retina).no_such_thing  # noqa: B018
 
+    @pytest.mark.parametrize('name', ['_params_init_info', 'notes_of_a_framework'])
+    def test_what_is_not_named_is_not_looked_for_in_the_detector(self, retina, name):
+        chain = build_chain(retina)
+        setattr(chain.detector, name, {})
+        assert not hasattr(chain, name)
+
     def test_copies_are_whole(self, retina):
         chain = copy.deepcopy(build_chain(retina))
         assert chain.bbox_head is chain.detector.bbox_head
+
+
+@pytest.mark.parametrize('network', [list_models()[0], dict(type='ISALux', semantic_prior=dict(type='NoPrior'))])
+def test_a_neck_builds_by_itself_in_a_config_of_mmdet(network):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        neck = MMDET_MODELS.build(dict(type='isalux_mm.ISALuxNeck', network=network))
+    assert isinstance(neck.network, ISALux) and not neck.lacks_weights
 
 
 class TestWrongUse:
@@ -305,7 +319,7 @@ class TestWrongUse:
         with pytest.raises(ValueError, match=r'keep the size: \(1, 3, 70, 93\) went in, \(1, 3, 35, 47\) came out'):
             losses_of(chain, batch())
 
-    def test_a_grey_image(self, retina):
+    def test_a_gray_image(self, retina):
         with pytest.raises(ValueError, match=r'images \(3, H, W\), got \[\(1, 8, 8\)\]'):
             build_chain(retina).data_preprocessor(dict(inputs=[torch.zeros(1, 8, 8)]))
 

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING
-from isalux_mm.det.exdark_metric import ExDarkMetric
+from isalux_mm.det.exdark_metric import ExDarkMetric, drawn_table
 from isalux_mm.registry import METRICS
 
 IMAGES, LIGHTING_USED = 24, 5  # image i has lighting i modulo 5: five types stay without images
@@ -173,6 +173,12 @@ def test_one_table_names_the_split(case, tmp_path):
     assert f"{found['exdark/official/lighting/Low_mAP_50']:.3f}" in row and '| 5 ' in row
     assert next(line for line in table.splitlines() if 'Twilight' in line).count('nan') == 2
     assert 'VOC 11points' in table
+
+
+def test_a_table_in_plain_characters():
+    assert drawn_table('of a set', ('group', 'AP'), [('all', '0.500'), ('[bold]', 'nan')]).splitlines() == [
+        'of a set', '+--------+-------+', '| group  | AP    |', '+--------+-------+', '| all    | 0.500 |',
+        '| [bold] | nan   |', '+--------+-------+']
 
 
 def test_split_in_the_keys_and_a_prefix_of_choice(case, tmp_path):

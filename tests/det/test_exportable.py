@@ -5,7 +5,6 @@ import torch
 from mmdet.structures import DetDataSample
 from small_detectors import build_chain, whole_config
 
-from isalux_mm.apis import export
 from isalux_mm.cli import main
 from isalux_mm.det import exportable
 from isalux_mm.det.exportable import ExportableDetection
@@ -30,7 +29,7 @@ def test_it_detects_what_mmdet_detects(chain):
     low = (torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(1)) * 80).round()  # as loaded, BGR
     sample = DetDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE, scale_factor=(1.0, 1.0), pad_shape=SIZE))
     found = chain.test_step(dict(inputs=[low.byte()], data_samples=[sample]))[0].pred_instances
-    boxes, scores = ExportableDetection(chain, export.exportable)(low.flip(0)[None] / 255)
+    boxes, scores = ExportableDetection(chain)(low.flip(0)[None] / 255)
     assert len(found) > 3
     best, classes = scores[0].max(dim=1)
     for box, score, label in zip(found.bboxes, found.scores, found.labels):
@@ -50,7 +49,7 @@ def test_the_command_writes_one_file(chain, tmp_path, monkeypatch, capsys):
     low = 0.3 * np.random.default_rng(2).random((1, 3, *SIZE), np.float32)
     boxes, scores = session.run(['boxes', 'scores'], {'low': low})
     with torch.no_grad():
-        expected = ExportableDetection(chain, export.exportable)(torch.from_numpy(low))
+        expected = ExportableDetection(chain)(torch.from_numpy(low))
     assert np.abs(boxes - expected[0].numpy()).max() < 0.01 and np.abs(scores - expected[1].numpy()).max() < 1e-3
     assert main([*arguments, '--overwrite', '--fixed-size', '64', '90']) == 2
     assert 'fixed_size must be multiples of 32, got (64, 90)' in capsys.readouterr().err
@@ -60,4 +59,4 @@ def test_the_command_writes_one_file(chain, tmp_path, monkeypatch, capsys):
 def test_other_detectors_are_refused():
     chain = build_chain(whole_config('RetinaNet').model)
     with pytest.raises(ValueError, match='with a YOLOX, .* got EnhancedDetector with the head RetinaHead'):
-        ExportableDetection(chain, export.exportable)
+        ExportableDetection(chain)

@@ -20,7 +20,6 @@ NETWORK = dict(
 SIZE = (16, 24)
 
 
-@DATASETS.register_module()
 class TwoPictures(Dataset):
     """Two random pairs with names, in a scene folder."""
     folders = dict(low=[Path('root/low')])
@@ -33,6 +32,22 @@ class TwoPictures(Dataset):
         sample = EnhanceDataSample(metainfo=dict(low_path=f'root/low/scene/{index}.jpg'))
         sample.gt_img = torch.rand(3, *SIZE, generator=generator)
         return dict(inputs=sample.gt_img * 0.2, data_samples=sample)
+
+
+class HookTestFeatures(torch.nn.Conv2d):
+    """A feature network of one layer."""
+
+    def __init__(self):
+        super().__init__(3, 4, 3)
+
+    def forward(self, image):
+        return [super().forward(image)]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _parts():
+    DATASETS.register_module(module=TwoPictures)
+    MODELS.register_module(module=HookTestFeatures)
 
 
 def loader(shuffle: bool) -> dict:
@@ -146,14 +161,3 @@ def test_ema_checkpoints_and_resume_meet_the_hidden_network(tmp_path):
     resumed._experiment_name = 'resumed'
     resumed.train()
     assert resumed.iter == 6
-
-
-@MODELS.register_module()
-class HookTestFeatures(torch.nn.Conv2d):
-    """A feature network of one layer."""
-
-    def __init__(self):
-        super().__init__(3, 4, 3)
-
-    def forward(self, image):
-        return [super().forward(image)]

@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -177,30 +178,53 @@ def test_two_ranks_agree_with_one(tmp_path):
     assert len((tmp_path / 'values.csv').read_text().split()) == 4
 
 
+BACKBONES = dict(alex=models.alexnet, squeeze=models.squeezenet1_1)
+
+
+def backbone_weights(net: str) -> dict[str, torch.Tensor]:
+    """Random weights under torchvision's names, from a generator whose numbers stay the same."""
+    rng = np.random.default_rng(0)
+    with torch.device('meta'):
+        shapes = {key: tuple(value.shape) for key, value in BACKBONES[net]().features.state_dict().items()}
+    scales = {key: math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.014 for key, shape in shapes.items()}
+    return {f'features.{key}': torch.from_numpy(np.float32(scales[key] * rng.standard_normal(shape)))
+            for key, shape in shapes.items()}
+
+
 @pytest.fixture(scope='module', params=['alex', 'squeeze'])
 def backbone(request, tmp_path_factory) -> tuple[str, Path]:
-    """Name and file of a backbone with random weights, under torchvision's names."""
-    torch.manual_seed(0)
-    model = dict(alex=models.alexnet, squeeze=models.squeezenet1_1)[request.param]()
+    """Name and file of a backbone."""
     path = tmp_path_factory.mktemp('hub') / 'checkpoints' / LPIPS_BACKBONES[request.param]
     path.parent.mkdir()
-    torch.save({f'features.{key}': value for key, value in model.features.state_dict().items()}, path)
+    torch.save(backbone_weights(request.param), path)
     return request.param, path
 
 
-def test_lpips_puts_the_backbone_where_the_package_does(backbone):
-    """lpips names its layers after torchvision's indices; the metric must have loaded every layer by that index."""
-    pytest.importorskip('lpips')
+# lpips 0.1.4 with the same weights, `LPIPS(net=net, pnet_rand=True)`, on the two samples of the test
+LPIPS_VALUES = dict(alex=(0.0629121, 0.0568746), squeeze=(0.1053334, 0.1056510))
+
+
+def test_lpips_is_that_of_the_package(backbone):
+    """Layers in other places, heads of another version or inputs in another range would give other numbers."""
     net, path = backbone
-    metric = METRICS.build(dict(type='LPIPS', net=net, backbone=str(path)))
-    weights = torch.load(path)
-    for key, value in metric.model.net.state_dict().items():
-        torch.testing.assert_close(value, weights['features.' + key.split('.', 1)[1]])
-    assert all(head.model[-1].weight.min() >= 0 and head.model[-1].weight.sum() > 0 for head in metric.model.lins)
+    samples = [make_sample(0, (64, 96)), make_sample(1, (37, 53))]
+    values = [evaluate([sample], type='LPIPS', net=net, backbone=str(path))['LPIPS'] for sample in samples]
+    assert values == pytest.approx(LPIPS_VALUES[net], abs=1e-5)
+
+
+def test_lpips_equals_the_package_where_it_is_installed(backbone):
+    lpips = pytest.importorskip('lpips')
+    net, path = backbone
+    theirs = lpips.LPIPS(net=net, pnet_rand=True, verbose=False).eval()
+    theirs.net.load_state_dict(dict(zip(theirs.net.state_dict(), torch.load(path).values())))
+    ours = METRICS.build(dict(type='LPIPS', net=net, backbone=str(path))).model
+    sample = make_sample(2, (64, 96))
+    with torch.no_grad():
+        torch.testing.assert_close(*(model(sample.pred_img[None], sample.gt_img[None], normalize=True)
+                                     for model in (ours, theirs)), atol=1e-5, rtol=0)
 
 
 def test_lpips_orders_pictures(backbone, monkeypatch):
-    pytest.importorskip('lpips')
     net, path = backbone
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(path.parents[1]))
     equal, near, far = (make_sample(size=(64, 64)) for _ in range(3))
@@ -218,7 +242,6 @@ def test_lpips_refuses_at_once(tmp_path, monkeypatch):
 
 
 def test_lpips_refuses_another_network(tmp_path):
-    pytest.importorskip('lpips')
     path = tmp_path / 'other.pth'
     torch.save({'features.0.weight': torch.zeros(4, 3, 3, 3)}, path)
     with pytest.raises(ValueError, match="backbone must be torchvision's squeezenet1_1-b8a52dc0.pth, got .*other.pth"):

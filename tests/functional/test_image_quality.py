@@ -7,7 +7,6 @@ from skimage import data, metrics
 from skimage.filters import gaussian
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from isalux_mm.functional.image_io import read_image
 from isalux_mm.functional.image_quality import (
     MS_SSIM_MINIMUM,
     MS_SSIM_WEIGHTS,
@@ -17,6 +16,7 @@ from isalux_mm.functional.image_quality import (
     psnr,
     ssim,
 )
+from isalux_mm.io.images import read_image
 
 PHOTOGRAPHS = ('astronaut', 'chelsea', 'coffee', 'rocket')
 # the arguments under which scikit-image computes Wang et al.'s SSIM; its mean leaves out a border of 5 pixels, half the
@@ -149,8 +149,8 @@ def test_gt_mean_is_the_fields_formula():
     """As KinD's and HVI-CIDNet's scripts: clip(pred * mean(grey(gt)) / mean(grey(pred)), 0, 1)."""
     gt = photograph('coffee')[:101, :77]
     pred = distorted(gt, 'dark')
-    grey = np.array([0.299, 0.587, 0.114])
-    expected = (pred * ((gt @ grey).mean() / (pred @ grey).mean())).clip(0, 1)
+    gray = np.array([0.299, 0.587, 0.114])
+    expected = (pred * ((gt @ gray).mean() / (pred @ gray).mean())).clip(0, 1)
     torch.testing.assert_close(gt_mean(batch(pred), batch(gt)), batch(expected))
 
 

@@ -93,7 +93,7 @@ def test_input_is_checked(image, error, message):
 
 
 def test_halving_is_pillows_bicubic_inside():
-    """Pillow's antialiased bicubic has the same kernel; at borders it renormalises instead of mirroring."""
+    """Pillow's antialiased bicubic has the same kernel; at borders it renormalizes instead of mirroring."""
     image = np.random.default_rng(0).uniform(0, 255, (48, 64))
     expected = np.asarray(Image.fromarray(image.astype(np.float32)).resize((32, 24), Image.Resampling.BICUBIC))
     halved = halve_bicubic(image)

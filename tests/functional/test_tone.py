@@ -28,7 +28,7 @@ def test_black_white_and_order_stay(picture):
     assert (result.flatten()[order].diff() >= -1e-6).all()  # to rounding
 
 
-def test_a_flat_grey_has_its_exponent_in_closed_form():
+def test_a_flat_gray_has_its_exponent_in_closed_form():
     result = with_mean_luma(torch.full((1, 3, 37, 53), 0.25), 0.5)  # 0.25^0.5
     torch.testing.assert_close(result, torch.full((1, 3, 37, 53), 0.5), atol=1e-4, rtol=0)
 

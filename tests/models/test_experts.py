@@ -87,7 +87,7 @@ def test_unselected_experts_get_a_gradient_of_zero_in_training(dispatch):
                          ids=['kinds', 'widths'])
 def test_mixture_of_kinds_or_widths_falls_back_to_the_sparse_dispatch(experts, dispatch):
     module = mixture(dispatch, experts, top_k=2)
-    assert module.dispatch == 'sparse'
+    assert module.dispatch == dispatch and module.form(True) == module.form(False) == 'sparse'
     torch.testing.assert_close(module(images())[0], mixture('dense', experts, top_k=2)(images())[0])
 
 
@@ -99,7 +99,7 @@ def test_an_expert_with_a_forward_of_its_own_is_not_fused_as_its_parent(dispatch
 
     monkeypatch.setitem(MODELS.module_dict, 'Doubled', Doubled)
     plain, own = mixture(dispatch, dict(type='ConvExpert')), mixture(dispatch, dict(type='Doubled'))
-    assert plain.dispatch == dispatch and own.dispatch == 'sparse'
+    assert plain.form(True) == dispatch and own.form(True) == 'sparse' and own.dispatch == dispatch
     torch.testing.assert_close(own(images())[0], 2 * plain(images())[0])
 
 
@@ -115,8 +115,9 @@ def test_an_expert_without_the_form_by_image_runs_fused(monkeypatch):
             return 2 * DepthwiseExpert.fused_forward(experts, x, weights)
 
     monkeypatch.setitem(MODELS.module_dict, 'Doubled', Doubled)
-    assert mixture('by_image', dict(type='DepthwiseExpert')).dispatch == 'by_image'
-    assert [mixture('by_image', dict(type=kind)).dispatch for kind in ('GatedDconvExpert', 'Doubled')] == ['fused'] * 2
+    assert mixture('by_image', dict(type='DepthwiseExpert')).form(True) == 'by_image'
+    others = [mixture('by_image', dict(type=kind)) for kind in ('GatedDconvExpert', 'Doubled')]
+    assert [module.form(True) for module in others] == ['fused'] * 2
 
 
 def test_batched_dispatch_reads_nothing_on_the_host(monkeypatch):

@@ -24,7 +24,7 @@ def test_soft_gate_is_equation_11():
     assert routing.indices.tolist() == [[0, 1, 2, 3]] * 2
 
 
-def test_top_k_gate_with_and_without_renormalisation():
+def test_top_k_gate_with_and_without_renormalization():
     routing = with_logits(TopKGate(4, 4, top_k=2))
     assert routing.indices.tolist() == [[2, 3], [0, 3]]
     p = 1 / (1 + math.exp(-1))  # softmax of (3, 2)

@@ -59,6 +59,44 @@ def test_gamma_base_brings_a_flat_image_to_the_target_luma():
     torch.testing.assert_close(gamma_brightened(bright), bright)
 
 
+ALL = ('fade', 'gray', 'black')
+
+
+@pytest.mark.parametrize('base', ['input', 'gamma'])
+@torch.no_grad()
+def test_safeguards_hold_whatever_the_weights_are(base):
+    network = build(base=base, brightened_input=True, safeguards=ALL).eval()
+    for parameter in network.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    lit = 0.4 + 0.6 * torch.rand(1, 3, 37, 53)
+    assert torch.equal(network(lit), lit)
+    ramp = torch.linspace(0, 0.4, 53).expand(1, 3, 37, 53)
+    enhanced = network(ramp)
+    assert (enhanced - ramp).abs().max() > 0.1
+    assert (enhanced.amax(dim=1) - enhanced.amin(dim=1)).max() < 1e-6
+    lamp = torch.zeros(1, 3, 64, 64)
+    assert not network(lamp).any()
+    lamp[..., 30:34, 30:34] = 1
+    enhanced = network(lamp)
+    assert not enhanced[..., :30 - 11, :].any() and not enhanced[..., :, 34 + 11:].any()
+    assert enhanced[..., 25, 32].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize('base', ['input', 'gamma'])
+def test_safeguards_let_dark_pictures_through(base):
+    plain, guarded = (build(base=base, safeguards=s).eval() for s in ((), ALL))
+    guarded.load_state_dict(plain.state_dict())
+    dark = (torch.rand(1, 3, 37, 53) * torch.tensor([30, 20, 25]).view(3, 1, 1)).round() / 255
+    with torch.no_grad():
+        change, allowed = (network(dark) - dark for network in (plain, guarded))
+    assert 0.9 < (allowed * change).sum() / (change * change).sum() <= 1
+
+
+def test_a_safeguard_is_named():
+    with pytest.raises(ValueError, match="safeguards must be one of .*got 'green'"):
+        build(safeguards=('green', ))
+
+
 def test_images_of_a_batch_do_not_meet():
     network = build().eval()
     images = torch.rand(4, 3, 12, 10) * torch.tensor([0.05, 0.2, 0.5, 1.]).view(4, 1, 1, 1)
@@ -157,6 +195,8 @@ SWITCHES = {
     'dense FFN': (dict(ffn=dict(type='DenseFFN')), 'ffn.'),
     'gamma base': (dict(base='gamma'), None),
     'brightened input': (dict(brightened_input=True), 'embed.weight'),
+    'safeguards': (dict(safeguards=('gray', 'black')), None),
+    'fade': (dict(base='gamma', safeguards=('fade', )), None),
 }
 SAME_RESULT = {
     'plain form': attention(form='plain'),
@@ -171,7 +211,7 @@ def shared_state(source, target):
     return {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
 
 
-def randomised():
+def randomized():
     """A default network away from its start, where LoRA and every bias count."""
     network = build()
     torch.manual_seed(1)
@@ -183,7 +223,7 @@ def randomised():
 @pytest.mark.parametrize('switch', SWITCHES)
 def test_a_switch_changes_what_it_should_and_nothing_else(switch):
     changes, part = SWITCHES[switch]
-    default = randomised()
+    default = randomized()
     changed = build(**changes)  # in training mode, where the noise of a noisy gate counts
     shapes = [{n: p.shape for n, p in m.named_parameters()} for m in (default, changed)]
     different = {n for n in shapes[0].keys() | shapes[1].keys() if shapes[0].get(n) != shapes[1].get(n)}
@@ -195,7 +235,7 @@ def test_a_switch_changes_what_it_should_and_nothing_else(switch):
 
 @pytest.mark.parametrize('form', SAME_RESULT)
 def test_another_form_of_the_same_function(form):
-    default = randomised()
+    default = randomized()
     changed = build(**SAME_RESULT[form]).eval()
     changed.load_state_dict(default.state_dict())
     image = torch.rand(3, 3, 12, 14) * 0.4

@@ -34,6 +34,14 @@ def test_pixel_losses_by_hand(kind, expected):
     assert MODELS.build(dict(type=kind, loss_weight=0.5))(pred, gt).item() == pytest.approx(expected, abs=1e-7)
 
 
+def test_ssim_loss_by_hand():
+    """Of flat pictures of a and b it is (2ab + c) / (a^2 + b^2 + c), c = 1e-4: .3001 / .3401 for .3 and .5."""
+    flat = torch.ones(1, 3, 16, 16)
+    loss = MODELS.build(dict(type='SSIMLoss', loss_weight=0.5))
+    assert loss(0.3 * flat, 0.5 * flat).item() == pytest.approx(0.5 * (1 - 0.3001 / 0.3401), abs=1e-5)
+    assert loss(flat, flat).item() == pytest.approx(0, abs=1e-6)
+
+
 def test_checkerboard_loss_by_hand():
     """A grid of +-0.01 is seen whole at its period, whatever picture and smooth error lie below; noise is hardly."""
     loss, generator = losses.CheckerboardLoss(2.0, periods=(2, ), cells=8), torch.Generator().manual_seed(0)
@@ -96,6 +104,7 @@ def test_ms_ssim_gradient_is_finite_without_variance(images):
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('config', [
     *(dict(type=kind) for kind in PIXEL),
+    dict(type='SSIMLoss'),
     dict(type='MSSSIMLoss'),
     dict(type='PerceptualLoss', features=SMALL_VGG),
     dict(type='ExposureLoss'),
@@ -116,16 +125,30 @@ def test_low_precision_is_computed_in_float32(config, dtype, pair):
     assert pred.grad.isfinite().all()
 
 
+def test_packaged_features_are_the_priors_layers():
+    """Blocks 3 and 6 have 24 and 32 channels at a quarter and an eighth (MobileNetV2), with the packaged weights."""
+    features = MODELS.build(dict(type='PackagedFeatures', layers=(6, 3)))
+    features.init_weights()
+    prior = MODELS.build(dict(type='PackagedSemanticPrior'))
+    prior.init_weights()
+    image = torch.rand(1, 3, 33, 49)
+    found = features(image)
+    assert [tuple(f.shape) for f in found] == [(1, 32, 5, 7), (1, 24, 9, 13)]
+    torch.testing.assert_close(found[1], prior.network.features[:4]((image - prior.mean) / prior.std))
+    with pytest.raises(ValueError, match=r'layers must be one of .*, got 18'):
+        MODELS.build(dict(type='PackagedFeatures', layers=(18, )))
+
+
 class TestPerceptual:
 
-    def test_is_imagenet_normalised_vgg(self, pair):
+    def test_is_imagenet_normalized_vgg(self, pair):
         torch.manual_seed(0)
         loss = MODELS.build(dict(type='PerceptualLoss', features=SMALL_VGG, layer_weights=(0.3, 2.0), distance='mse'))
         pred, gt = (x[..., :32, :32] for x in pair)
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
         a, b = (pred - mean) / std, (gt - mean) / std
         expected = 0.0
-        for index, layer in enumerate(loss.features.features):
+        for index, layer in enumerate(loss.features.network.features.children()):
             a, b = layer(a), layer(b)
             weight = {3: 0.3, 6: 2.0}.get(index, 0.0)  # relu1_2 and relu2_1 in torchvision's VGG-19
             assert index not in (3, 6) or isinstance(layer, nn.ReLU)
@@ -154,9 +177,10 @@ class TestPerceptual:
         path = tmp_path / f'vgg{suffix}'
         save_file(state, path) if suffix == '.safetensors' else torch.save(state, path)
         loss = MODELS.build(dict(type='PerceptualLoss', features=dict(SMALL_VGG, checkpoint=str(path))))
-        before = loss.features.features[0].weight.clone()
+        weight = loss.features.network.get_parameter('features.0.weight')
+        before = weight.clone()
         loss.init_weights()
-        assert torch.equal(loss.features.features[0].weight, state['features.0.weight'])
+        assert torch.equal(weight, state['features.0.weight'])
         assert not torch.equal(before, state['features.0.weight'])
 
     def test_failed_download_names_file_and_option(self, monkeypatch, tmp_path):

@@ -4,7 +4,8 @@ import torch
 from skimage import data
 
 from isalux_mm.datasets.transforms import to_tensor
-from isalux_mm.functional.degradation import DegradationRanges, synthesize_pair
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.image_quality import psnr
 from isalux_mm.registry import MODELS
 from isalux_mm.structures import EnhanceDataSample

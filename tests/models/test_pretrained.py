@@ -1,6 +1,9 @@
 """Reading checkpoints: what is let in, what is refused, what is counted."""
+import pathlib
 import pickle
+import zipfile
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
@@ -13,8 +16,11 @@ from isalux_mm.models.pretrained import load_weights, read_state_dict
 class Payload:
     """Would run code when unpickled."""
 
+    def __init__(self, function=print, *arguments):
+        self.function, self.arguments = function, arguments or ('code from a checkpoint ran', )
+
     def __reduce__(self):
-        return (print, ('code from a checkpoint ran', ))
+        return (self.function, self.arguments)
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
@@ -28,17 +34,34 @@ def test_formats(tmp_path, suffix):
 
 
 def test_mmengine_checkpoints_are_read(tmp_path):
-    history = HistoryBuffer([1.0, 2.0], [1, 1])
-    torch.save(dict(state_dict=dict(w=torch.ones(2)), message_hub=dict(log_scalars=dict(loss=history))),
-               tmp_path / 'epoch_1.pth')
+    hub = dict(log_scalars=dict(loss=HistoryBuffer([1.0, 2.0], [1, 1])),
+               runtime_info=dict(best=np.float64(3.5), counts=np.arange(3), flag=np.bool_(True),
+                                 small=np.ones(2, 'f4')))
+    torch.save(dict(meta=dict(epoch=1), state_dict=dict(w=torch.ones(2)), message_hub=hub), tmp_path / 'epoch_1.pth')
     assert read_state_dict(tmp_path / 'epoch_1.pth')['w'].tolist() == [1, 1]
 
 
-def test_code_in_a_checkpoint_does_not_run(tmp_path, capsys):
-    (tmp_path / 'evil.pth').write_bytes(pickle.dumps(dict(state_dict=Payload())))
-    with pytest.raises(ValueError, match='must hold plain tensors'):
-        read_state_dict(tmp_path / 'evil.pth')
-    assert 'ran' not in capsys.readouterr().out
+def test_a_stranger_cannot_change_the_buffers_of_the_process(tmp_path):
+    history = HistoryBuffer([1.0], [1])
+    history._statistics_methods = dict(mean='replaced')
+    torch.save(dict(state_dict=dict(w=torch.ones(2)), message_hub=history), tmp_path / 'epoch_1.pth')
+    read_state_dict(tmp_path / 'epoch_1.pth')
+    assert HistoryBuffer([2.0, 4.0], [1, 1]).statistics('mean') == 3
+
+
+@pytest.mark.parametrize('form', ['raw', 'zip'])
+@pytest.mark.parametrize('where', ['state_dict', 'message_hub'])
+@pytest.mark.parametrize('payload', [
+    Payload(), Payload(eval, "print('ran')"), Payload(getattr, HistoryBuffer, 'mean', print),
+    Payload(Payload, Payload()), pathlib.PurePosixPath('x')])
+def test_code_in_a_checkpoint_does_not_run(tmp_path, capfd, form, where, payload):
+    content = dict(state_dict=dict(w=torch.ones(1))) | {where: payload}
+    path = tmp_path / 'evil.pth'
+    torch.save(content, path) if form == 'zip' else path.write_bytes(pickle.dumps(content, protocol=2))
+    assert zipfile.is_zipfile(path) == (form == 'zip')
+    with pytest.raises(ValueError, match='must hold (plain )?tensors'):
+        read_state_dict(path)
+    assert 'ran' not in capfd.readouterr().out
 
 
 @pytest.mark.parametrize('content', [b'', b'no checkpoint'])

@@ -11,7 +11,7 @@ def conv_prior(**options):
     return SegmentationPrior('torch.nn.Conv2d', 4, module_args=ARGS, **options)
 
 
-def test_probabilities_of_the_normalised_image():
+def test_probabilities_of_the_normalized_image():
     prior = conv_prior(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     image = torch.rand(2, 3, 6, 5)
     expected = prior.network((image - 0.5) / 0.25).softmax(1)

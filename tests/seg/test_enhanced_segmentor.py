@@ -11,6 +11,9 @@ pytest.importorskip('mmseg')
 from mmseg.apis import inference_model, init_model
 from mmseg.models import SegTTAModel
 from small_segmentors import SEGMENTORS, batch, build_chain, build_plain, whole_config
+from stand_ins import Halving
+
+from isalux_mm.registry import MODELS
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
 CURVES = dict(type='ISALuxNeck', network=dict(type='CurveNetwork', channels=4, iterations=2))
@@ -59,7 +62,7 @@ def test_the_identity_gives_the_plain_segmentor(name):
     dict(size=None, size_divisor=32, pad_val=7, seg_pad_val=19), dict(test_cfg=dict(size_divisor=32))
 ], ids=str)
 @pytest.mark.parametrize('training', [False, True])
-def test_the_segmentors_preprocessor_is_honoured_to_the_letter(options, training, fcn):
+def test_the_segmentors_preprocessor_is_honored_to_the_letter(options, training, fcn):
     fcn.data_preprocessor.update(options)
     plain, chain = build_plain(fcn), build_chain(fcn)
     data = batch(((50, 96), (64, 80)) if training else ODD)
@@ -171,14 +174,7 @@ def test_segmentor_without_a_preprocessor_for_images(change, message, fcn):
 
 
 def test_enhancer_that_changes_the_size(fcn):
-    from isalux_mm.registry import MODELS
-
-    @MODELS.register_module(force=True)
-    class Halving(torch.nn.Module):
-
-        def forward(self, image):
-            return image[..., ::2]
-
+    MODELS.register_module(module=Halving)
     chain = build_chain(fcn, enhancer=dict(type='ISALuxNeck', network=dict(type='Halving')))
     with pytest.raises(ValueError, match='must keep the size'):
         predictions_of(chain, batch())

@@ -1,4 +1,6 @@
 """`MMSegSemanticPrior`: the segmentor's own probabilities, frozen; from a config file; inside ISALux."""
+import hashlib
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -9,6 +11,7 @@ from small_segmentors import build_plain, whole_config
 
 from isalux_mm.registry import MODELS
 from isalux_mm.seg import MMSegSemanticPrior
+from isalux_mm.seg.prior import hash_of
 
 
 @pytest.fixture
@@ -83,6 +86,30 @@ def test_a_failed_download_says_where_to_place_the_file(fcn, tmp_path, monkeypat
     prior = MMSegSemanticPrior(fcn, checkpoint=(tmp_path / 'absent.pth').as_uri())
     with pytest.raises(RuntimeError, match=r'Place the file at .*hub/checkpoints/absent\.pth, or set semantic_prior'):
         prior.init_weights()
+
+
+@pytest.mark.parametrize(('name', 'expected'), [
+    ('fcn_r50-d8_512x1024_40k_cityscapes_20200604_192608-efe53f0d.pth', 'efe53f0d'),
+    ('alexnet-owt-7be5be79.pth', '7be5be79'),
+    ('fcn_r50-d8.pth', None),
+    ('segmentor.safetensors', None),
+])
+def test_hashes_in_names(name, expected):
+    assert hash_of(name) == expected
+
+
+def test_a_download_is_checked(fcn, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    content = tmp_path / 'fcn.pth'
+    torch.save(dict(state_dict=build_plain(fcn, seed=4).state_dict()), content)
+    digest = hashlib.sha256(content.read_bytes()).hexdigest()
+    good, broken = tmp_path / f'fcn-{digest[:8]}.pth', tmp_path / 'fcn-00000000.pth'
+    good.write_bytes(content.read_bytes())
+    broken.write_bytes(content.read_bytes())
+    MMSegSemanticPrior(fcn, checkpoint=good.as_uri()).init_weights()
+    with pytest.raises(RuntimeError, match='invalid hash value .*Place the file at'):
+        MMSegSemanticPrior(fcn, checkpoint=broken.as_uri()).init_weights()
+    assert [path.name for path in (tmp_path / 'hub/checkpoints').iterdir()] == [good.name]
 
 
 def test_weights_of_another_segmentor(fcn, tmp_path):

@@ -87,7 +87,7 @@ class TestCheckpoints:
 
     def test_of_the_segmentor(self, config, stock, monkeypatch):
         lines = []
-        monkeypatch.setattr('isalux_mm.models.chain.print_log', lambda line, logger=None: lines.append(line))
+        monkeypatch.setattr('isalux_mm.chain.checkpoints.print_log', lambda line, logger=None: lines.append(line))
         chain = build_chain(config.model, enhancer=NECK)
         untouched = copy.deepcopy(chain.enhancer.state_dict())
         load_checkpoint(chain, stock)
@@ -152,7 +152,7 @@ class TestWrongUse:
         with pytest.raises(ValueError, match='must take images alone, got EncoderDecoder, which takes text too'):
             checked_preprocessor(plain)
 
-    def test_a_grey_image(self, config):
+    def test_a_gray_image(self, config):
         with pytest.raises(ValueError, match=r'images \(3, H, W\), got \[\(1, 8, 8\)\]'):
             build_chain(config.model).data_preprocessor(dict(inputs=[torch.zeros(1, 8, 8)]))
 

@@ -10,7 +10,7 @@ pytest.importorskip('mmseg')
 from mmseg.datasets import CityscapesDataset
 from mmseg.utils import register_all_modules
 
-from isalux_mm.functional.degradation import srgb_to_linear
+from isalux_mm.functional.development import srgb_to_linear
 from isalux_mm.registry import DATASETS, TRANSFORMS
 from isalux_mm.seg.datasets import ACDCDataset
 

@@ -12,8 +12,8 @@ from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 from small_segmentors import batch, build_chain, whole_config
 
+from isalux_mm.chain.pictures import chain_of
 from isalux_mm.seg.hooks import EnhancedSegVisualizationHook, draw_masks
-from isalux_mm.visualization.chain_pictures import chain_of
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 
 GAMMA = dict(type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))

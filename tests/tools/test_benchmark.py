@@ -2,23 +2,21 @@
 import json
 import math
 import re
-import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 from PIL import Image
 from torch import nn
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
-import benchmark
-from benchmarking import measure, report, rows
 
 from isalux_mm.functional.tone import with_soft_highlights
 
 ROOT = Path(__file__).resolve().parents[2]
+benchmark = load_tool('benchmark')
+measure, report, rows = benchmark.measure, benchmark.report, benchmark.rows
 TINY = '''
 model = dict(
     type='LowLightEnhancer',
@@ -65,7 +63,7 @@ def by_hand() -> dict:
 
 
 def test_figures_by_hand():
-    found = report.summarise(by_hand())
+    found = report.summarize(by_hand())
     ours = next(r for r in found['rows'] if (r['size'], r['model']) == ('10x20', 'ours'))
     assert (ours['latency_q1'], ours['latency'], ours['latency_q3']) == (1.5, 2.0, 3.0)
     assert ours['cpu_time'] == 4.0 and ours['rounds'] == 3
@@ -90,32 +88,19 @@ def test_throughput_on_a_gpu_is_that_of_queued_calls():
     raw = by_hand()
     for sample in raw['samples']:
         sample.update(burst=sample['wall'] / 4, gpu=sample['wall'] / 2)
-    row = report.summarise(raw)['rows'][0]
+    row = report.summarize(raw)['rows'][0]
     assert row['latency'] == 2.0 and row['gpu_time'] == 1.0 and row['images_per_second'] == 4.0
 
 
 def test_markdown_holds_the_figures():
     raw = by_hand()
-    text = report.to_markdown(dict(raw, **report.summarise(raw)))
+    text = report.to_markdown(dict(raw, **report.summarize(raw)))
     ours = ('ours', '1.500', '0.00', '2000.0', '1500.0 to 3000.0', '4000.0', '1', '0.0002', '3.00', '3.00', '40.0%',
             '3.0', '0.25')
     assert f'| {" | ".join(ours)} |' in text
     assert '| peer | 1.000 | 1.500 |' in text and 'a processor' in text
     assert 'Not finished' not in text
-    assert 'Not finished' in report.to_markdown(dict(raw, **report.summarise(raw), complete=False))
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / 'report.md'
-    report.write_atomically(path, lambda draft: draft.write_text('old'))
-
-    def fail(draft):
-        draft.write_text('half')
-        raise OSError('disk full')
-
-    with pytest.raises(OSError, match='disk full'):
-        report.write_atomically(path, fail)
-    assert [p.name for p in tmp_path.iterdir()] == ['report.md'] and path.read_text() == 'old'
+    assert 'Not finished' in report.to_markdown(dict(raw, **report.summarize(raw), complete=False))
 
 
 def test_flops_by_hand():
@@ -131,9 +116,16 @@ def test_peak_arithmetic_takes_the_fastest_trial(monkeypatch):
     assert product.rate() == pytest.approx(2 * 50**3 / 0.2)
 
 
-def test_wall_and_processor_time_are_told_apart():
-    asleep = measure.timed(lambda: time.sleep(0.05), 'cpu')
-    assert asleep['wall'] >= 0.05 and asleep['cpu'] < 0.04
+def test_wall_and_processor_time_are_told_apart(monkeypatch):
+    clock = SimpleNamespace(wall=100.0, cpu=7.0)
+    monkeypatch.setattr(measure, 'time', SimpleNamespace(
+        perf_counter=lambda: clock.wall, process_time=lambda: clock.cpu))
+
+    def half_asleep():
+        clock.wall, clock.cpu = clock.wall + 4, clock.cpu + 2
+
+    assert measure.timed(half_asleep, 'cpu') == dict(wall=4.0, cpu=2.0)
+    assert measure.timed_burst(half_asleep, 'cpu', 3) == 4.0
 
 
 @pytest.mark.skipif(not Path('/proc/self/clear_refs').exists(), reason='the peak can be reset on Linux alone')
@@ -185,9 +177,9 @@ def test_checkpointing_gives_the_same_step(tiny_config):
     plain, again = (rows.build_row(name, setup) for name in ('isalux', 'isalux+checkpointing'))
     for _ in range(2):
         torch.testing.assert_close(plain.call(images), again.call(images), rtol=1e-4, atol=1e-6)
-    gelus = [sum(o['calls'] for o in measure.dominating_operators(row.call, images) if o['name'] == 'aten::gelu')
+    gelus = [sum(o['calls'] for o in measure.operators(row.call, images) if o['name'] == 'aten::gelu')
              for row in (plain, again)]
-    assert gelus[0] < gelus[1]  # recomputed
+    assert gelus == [4 + 3 * 2, 4 + 2 * 3 * 2]  # one in each adapter, two in each block, which are recomputed
 
 
 def test_half_precision_changes_weights_at_inference_and_autocast_in_training(tiny_config):
@@ -202,11 +194,12 @@ def test_half_precision_changes_weights_at_inference_and_autocast_in_training(ti
 
 
 def test_operators_are_listed_by_their_own_time():
-    layer = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU())
-    found = measure.dominating_operators(layer, torch.rand(1, 3, 64, 64))
-    assert any('conv' in row['name'] for row in found)
+    layer, image = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 3, 3)), torch.rand(1, 3, 64, 64)
+    found = measure.operators(layer, image)
+    assert {r['name']: r['calls'] for r in found}.items() >= {'aten::conv2d': 2, 'aten::relu': 1}.items()
     assert [r['seconds'] for r in found] == sorted((r['seconds'] for r in found), reverse=True)
-    assert 0.5 < sum(r['share'] for r in found) <= 1 + 1e-9
+    assert sum(r['share'] for r in found) == pytest.approx(1)
+    assert len(found) > len(measure.dominating_operators(layer, image)) == measure.PROFILE_ROWS
 
 
 def test_command_writes_consistent_reports(command, capsys):
@@ -312,15 +305,16 @@ def test_defaults_of_the_modes():
     assert args.skip == [('restormer', '1080x1920')]
 
 
-def test_onnx_row_gives_what_the_prepared_one_gives(tiny_config):
-    # the last test of the file: after an export, PyTorch's profiler no longer counts some operators in this process
+def test_onnx_row_gives_what_the_prepared_one_gives(tmp_path):
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
-    setup = rows.Setup(config=tiny_config)
+    config = tmp_path / 'one_scale.py'  # the time of an export grows with the number of operators
+    config.write_text(TINY.replace('(8, 16)', '(8, )').replace('(1, 1)', '(1, )').replace('(1, 2)', '(1, )'))
+    setup = rows.Setup(config=str(config))
     prepared, exported = (rows.build_row(name, setup) for name in ('isalux', 'isalux+onnx'))
     image = 0.3 * torch.rand(1, 3, 37, 53)
     expected = with_soft_highlights(prepared.call(image), image)  # the tone is part of what is exported
     torch.testing.assert_close(exported.call(image), expected, atol=1e-4, rtol=1e-3)
     assert exported.parameters == prepared.parameters
     with pytest.raises(ValueError, match='option onnx runs on the cpu in fp32, got cpu and bf16'):
-        rows.build_row('isalux+onnx', rows.Setup(config=tiny_config, dtype='bf16'))
+        rows.build_row('isalux+onnx', rows.Setup(config=str(config), dtype='bf16'))

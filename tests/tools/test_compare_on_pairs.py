@@ -1,25 +1,22 @@
 """tools/compare_on_pairs.py: the table's figures, references of another size, its errors."""
 import csv
-import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from isalux_mm.functional.image_io import read_image, write_image
+from isalux_mm.io.images import read_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('compare_on_pairs', ROOT / 'tools/compare_on_pairs.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('compare_on_pairs')
 
 
 @pytest.fixture

@@ -1,23 +1,18 @@
 """ExDark to COCO: both formats, splits, every kind of fault, and the counts of the whole set."""
 import hashlib
 import json
-import sys
 import tarfile
 from collections import Counter
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 from PIL import Image
 
 pytest.importorskip('mmdet')
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'exdark2coco.py'
-SPEC = spec_from_file_location('exdark2coco', TOOL)
-converter = module_from_spec(SPEC)
-sys.modules[SPEC.name] = converter
-SPEC.loader.exec_module(converter)
+converter = load_tool('dataset_converters/exdark2coco')
 
 HEADER = '% bbGt version=3\n'
 HEADING = 'Name | Class | Light | In/Out | Train/Val/Test\n'
@@ -161,7 +156,7 @@ def test_ignored_region_becomes_crowd(folders):
 def test_exif_turn_is_reported_and_the_stored_size_kept(folders):
     path = folders.images / 'Cat/2015_00002.JPG'
     exif = Image.Exif()
-    exif[converter.EXIF_ORIENTATION] = 6
+    exif[load_tool('dataset_converters/exdark_files').EXIF_ORIENTATION] = 6
     Image.fromarray(np.zeros((80, 100, 3), np.uint8)).save(path, exif=exif)
     folders.run()
     assert (folders.coco('official_val.json')['images'][0]['width'], len(folders.account())) == (100, 1)

@@ -1,10 +1,10 @@
 """tools/get_flops.py against counts by hand: 2 FLOPs per multiply-accumulate."""
-import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from loading import load_tool
 from torch import nn
 
 from isalux_mm.models.attention import HISAAttention
@@ -16,10 +16,7 @@ H, W = 12, 20
 
 @pytest.fixture(scope='module')
 def flops():
-    spec = importlib.util.spec_from_file_location('tool_get_flops', ROOT / 'tools/get_flops.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('get_flops')
 
 
 def test_convolution_by_hand(flops):

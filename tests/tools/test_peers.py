@@ -1,24 +1,20 @@
 """The benchmark's peers against published counts and against values of the published code."""
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from loading import load_tool
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
-from peers import Restormer, Retinexformer
-from peers.padding import pad_to_multiple
-
+peers = load_tool('peers')
+Restormer, Retinexformer, pad_to_multiple = peers.Restormer, peers.Retinexformer, peers.padding.pad_to_multiple
 GIBI = 2**30
 
 
-def small_retinexformer(**options) -> Retinexformer:
+def small_retinexformer(**options) -> nn.Module:
     return Retinexformer(8, (1, 2, 2), **options)
 
 
-def small_restormer() -> Restormer:
+def small_restormer() -> nn.Module:
     return Restormer(16, (1, 1, 1, 1), refinement=1)
 
 

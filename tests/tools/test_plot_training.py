@@ -1,9 +1,9 @@
 """tools/plot_training.py on logs that mmengine writes itself."""
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 from mmengine.config import Config
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
@@ -13,10 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope='module')
 def plot():
-    spec = importlib.util.spec_from_file_location('tool_plot_training', ROOT / 'tools/plot_training.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('plot_training')
 
 
 def write_log(folder, *, per_epoch=False):

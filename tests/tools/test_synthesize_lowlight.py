@@ -6,24 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 from PIL import Image
 
 from isalux_mm.datasets.image_datasets import PairedImageDataset
-from isalux_mm.functional.degradation import DegradationRanges
-from isalux_mm.functional.image_io import read_image
+from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.images import read_image
 
-CONVERTERS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
 SIZE = (40, 28)  # width, height
 
 
 @pytest.fixture(scope='module')
 def tools():
     """The two converters as modules."""
-    sys.path.insert(0, str(CONVERTERS))
-    import prepare_demo
-    import synthesize_lowlight
-    yield synthesize_lowlight, prepare_demo
-    sys.path.remove(str(CONVERTERS))
+    return load_tool('dataset_converters/synthesize_lowlight'), load_tool('dataset_converters/prepare_demo')
 
 
 @pytest.fixture
@@ -158,3 +154,23 @@ def test_the_demo_names_a_missing_package(tools, monkeypatch):
     monkeypatch.setattr(tools[1], 'find_spec', lambda name: None)
     with pytest.raises(FileNotFoundError, match='the demo needs the package skimage'):
         tools[1].packaged_photos()
+
+
+def test_the_base_of_cameras_and_a_fixed_range_of_exposure(tools, photos, tmp_path, monkeypatch):
+    for name, options in (('plain', ()), ('cameras', ('--base', 'cameras')),
+                          ('dark', ('--base', 'cameras', '--mean-ratio', 0.05, 0.06))):
+        assert run(tools[0], monkeypatch, photos, tmp_path / name, '--workers', 1, *options) == 0
+    plain, cameras = (contents(tmp_path / name) for name in ('plain', 'cameras'))
+    assert plain.keys() == cameras.keys() and all(plain[name] != cameras[name] for name in plain if '/low/' in name)
+    record = json.loads((tmp_path / 'dark' / tools[0].RECORD).read_text())
+    assert record['ranges']['mean_ratio'] == [0.05, 0.06]
+    assert (record['ranges']['extreme_share'], record['ranges']['lit_share']) == (0, 0)
+
+
+def test_a_set_begun_before_a_range_was_added_goes_on(tools, photos, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    run(tools[0], monkeypatch, photos, out, '--workers', 1)
+    record = json.loads((out / tools[0].RECORD).read_text())
+    del record['ranges']['luma_share'], record['ranges']['tinted_share']
+    (out / tools[0].RECORD).write_text(json.dumps(record))
+    assert run(tools[0], monkeypatch, photos, out, '--workers', 1) == 0

@@ -1,6 +1,5 @@
 """tools/train.py and tools/test.py from end to end on a small pair set in LOL's layout; their errors."""
 import csv
-import importlib.util
 import pickle
 import shutil
 import sys
@@ -10,7 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 from mmengine.config import Config
+from mmengine.runner import Runner
+
+from isalux_mm.cli import main
+from isalux_mm.cli.test import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = (24, 28)
@@ -30,17 +34,10 @@ log_level = 'ERROR'
 """
 
 
-def tool(name: str):
-    """The module of a script in tools/."""
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def call(monkeypatch, name: str, *args) -> None:
+    """Runs tools/train.py or tools/test.py, which are `isalux train` and `isalux test`."""
     monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-    tool(name).main()
+    assert load_tool(name).main() == 0
 
 
 def write_pairs(root: Path, count: dict[str, int]) -> Path:
@@ -88,21 +85,30 @@ def test_resume_goes_on_where_it_stopped(trained, resume, tmp_path, monkeypatch)
     renamed = shutil.copy(config, tmp_path / f'resumed_{resume}.py')
     value = [] if resume == 'auto' else [tmp_path / 'work/iter_2.pth']
     call(monkeypatch, 'train', renamed, '--work-dir', tmp_path / 'work', '--resume', *value, '--cfg-options',
-         'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'default_hooks.checkpoint.interval=1')
+         'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'default_hooks.checkpoint.interval=1',
+         'default_hooks.checkpoint.save_best=None')  # the best of before lies in the other folder and would go
     state = torch.load(tmp_path / 'work/iter_3.pth', weights_only=False)  # written by this test
     assert state['meta']['iter'] == 3
     assert int(state['ema_state_dict']['steps']) == 3  # the averaged weights went on, too
 
 
-def test_amp_switch(trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize(('device', 'kind'), [('cpu', 'isalux_mm.BFloat16OptimWrapper'), ('cuda', 'AmpOptimWrapper')])
+def test_amp_switch(trained, tmp_path, monkeypatch, device, kind):
     config, _, _ = trained
     renamed = shutil.copy(config, tmp_path / 'amp.py')
     built = []
-    module = tool('train')
-    monkeypatch.setattr(module.Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
-    monkeypatch.setattr(sys, 'argv', ['train.py', str(renamed), '--amp'])
-    module.main()
-    assert built[0].optim_wrapper.type == 'AmpOptimWrapper' and built[0].optim_wrapper.loss_scale == 'dynamic'
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: built.append(cfg) or type('R', (), {'train': list})())
+    assert main(['train', str(renamed), '--amp']) == 0
+    assert built[0].optim_wrapper.type == kind
+    assert built[0].optim_wrapper.get('loss_scale') == (None if device == 'cpu' else 'dynamic')
+
+
+def test_training_in_bfloat16_on_a_cpu(trained, tmp_path, monkeypatch):
+    config, _, _ = trained
+    renamed = shutil.copy(config, tmp_path / 'bfloat16.py')
+    call(monkeypatch, 'train', renamed, '--amp', '--work-dir', tmp_path / 'work')
+    assert (tmp_path / 'work/iter_2.pth').is_file()
 
 
 def test_test_prints_saves_and_tables(trained, tmp_path, monkeypatch, capsys):
@@ -155,7 +161,7 @@ class TestCheckpoints:
     def test_left_over_and_missing_tensors_are_errors(self, model, tmp_path):
         torch.save({'state_dict': model[:1].state_dict()}, tmp_path / 'part.pth')
         with pytest.raises(ValueError, match=r"does not fit the model: 2 tensors are missing \['1.weight', '1.bias'\]"):
-            tool('test').load_checkpoint(model, tmp_path / 'part.pth')
+            load_checkpoint(model, tmp_path / 'part.pth')
 
     def test_another_width(self, trained, tmp_path, monkeypatch):
         config, _, work_dir = trained
@@ -174,9 +180,9 @@ class TestCheckpoints:
 
         (tmp_path / 'trap.pth').write_bytes(pickle.dumps({'state_dict': Trap()}))
         with pytest.raises(ValueError, match='must hold'):
-            tool('test').load_checkpoint(model, tmp_path / 'trap.pth')
+            load_checkpoint(model, tmp_path / 'trap.pth')
         assert not ran.exists()
 
     def test_no_file(self, model, tmp_path):
         with pytest.raises(FileNotFoundError, match='checkpoint must be an existing file'):
-            tool('test').load_checkpoint(model, tmp_path / 'none.pth')
+            load_checkpoint(model, tmp_path / 'none.pth')

@@ -1,20 +1,15 @@
 """YOLOX ONNX to mmdet: agreement with onnxruntime, calibration, refusals."""
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from loading import load_tool
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('mmdet')
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'yolox_onnx2mmdet.py'
-SPEC = spec_from_file_location('yolox_onnx2mmdet', TOOL)
-converter = module_from_spec(SPEC)
-sys.modules[SPEC.name] = converter
-SPEC.loader.exec_module(converter)
+converter = load_tool('model_converters/yolox_onnx2mmdet')
 
 TINY = 'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py'
 
@@ -70,10 +65,10 @@ def test_predictions_of_a_photograph_agree_with_decoded_onnxruntime(nano, conver
     raw = session.run(None, {'images': image.numpy()})[0][0]
     strides = np.repeat([8, 16, 32], [52**2, 26**2, 13**2])
     grid = np.concatenate([np.stack(np.meshgrid(np.arange(n), np.arange(n)), -1).reshape(-1, 2) for n in (52, 26, 13)])
-    centre, size = (raw[:, :2] + grid) * strides[:, None], np.exp(raw[:, 2:4]) * strides[:, None]
+    center, size = (raw[:, :2] + grid) * strides[:, None], np.exp(raw[:, 2:4]) * strides[:, None]
     scores = raw[:, 4:5] * raw[:, 5:]
     best, label = np.unravel_index(scores.argmax(), scores.shape)
-    expected = np.concatenate([centre[best] - size[best] / 2, centre[best] + size[best] / 2])
+    expected = np.concatenate([center[best] - size[best] / 2, center[best] + size[best] / 2])
 
     sample = DetDataSample(metainfo=dict(img_shape=(416, 416), ori_shape=(416, 416), scale_factor=(1., 1.)))
     with torch.no_grad():

@@ -4,12 +4,12 @@ import pytest
 
 from isalux_mm.visualization.comparison import CAPTION, COLUMN, GAP, LINE, draw_comparison, telling_crops
 
-GREY = np.full((40, 60, 3), 90, np.uint8)
+GRAY = np.full((40, 60, 3), 90, np.uint8)
 
 
 def test_the_sheet_has_its_parts():
     crop = (10, 5, 20, 10)
-    sheet = draw_comparison(dict(a=GREY, b=GREY * 2), dict(b=('one', 'two')), [crop])
+    sheet = draw_comparison(dict(a=GRAY, b=GRAY * 2), dict(b=('one', 'two')), [crop])
     assert sheet.shape == (CAPTION + COLUMN * 40 // 60 + GAP + COLUMN // 2 + 2 * LINE + GAP, 2 * COLUMN + GAP, 3)
     middle = CAPTION + COLUMN * 40 // 60 - 20
     assert sheet[middle, 400].tolist() == [90] * 3 and sheet[middle, COLUMN + GAP + 400].tolist() == [180] * 3
@@ -27,7 +27,7 @@ def test_crops_are_enlarged_parts():
 @pytest.mark.parametrize('crop', [(-1, 0, 5, 5), (0, 0, 61, 5), (58, 38, 5, 5), (0, 0, 0, 5)])
 def test_crops_outside_are_refused(crop):
     with pytest.raises(ValueError, match='crops must lie in the picture of 60x40'):
-        draw_comparison(dict(a=GREY), {}, [crop])
+        draw_comparison(dict(a=GRAY), {}, [crop])
 
 
 def test_no_picture():

@@ -8,7 +8,7 @@ from torch import nn
 
 from isalux_mm.apis.explaining import VOC_CLASSES, blocks_of, explain
 from isalux_mm.registry import MODELS
-from isalux_mm.visualization.explanation import class_colours, class_shares, draw_explanation
+from isalux_mm.visualization.explanation import class_colors, class_shares, draw_explanation
 
 
 class StubSegmentation(nn.Module):
@@ -48,7 +48,6 @@ def test_what_is_read_off_is_what_the_network_used(picture):
     assert found.enrichment['illumination'] == [1, 1, 1, pytest.approx(0.3), 1, 1, 1]
     np.testing.assert_allclose(found.illumination, 1 - picture[0].amax(dim=0), atol=1e-6)
     assert found.semantics is None
-    assert not any(block._forward_hooks for block in blocks_of(network).values())
 
 
 def test_semantics_have_classes_and_legend(picture, monkeypatch):
@@ -63,13 +62,13 @@ def test_semantics_have_classes_and_legend(picture, monkeypatch):
     drawn, without = draw_explanation(image, image, found), draw_explanation(image, image, explain(
         build(**NO_SEMANTICS), picture))
     assert drawn.dtype == np.uint8 and drawn.shape[1] * 3 == pytest.approx(without.shape[1] * 4, abs=8)
-    for colour in (class_colours(21)[[7, 15]] * 255).round().astype(int):
-        assert (np.abs(drawn.astype(int) - colour).max(axis=2) <= 1).sum() > 500
+    for color in (class_colors(21)[[7, 15]] * 255).round().astype(int):
+        assert (np.abs(drawn.astype(int) - color).max(axis=2) <= 1).sum() > 500
 
 
-def test_voc_colours():
+def test_voc_colors():
     """The colour map of the VOC development kit: aeroplane, person, TV monitor."""
-    assert (class_colours(21)[[0, 1, 15, 20]] * 255).tolist() == [[0, 0, 0], [128, 0, 0], [192, 128, 128], [0, 64, 128]]
+    assert (class_colors(21)[[0, 1, 15, 20]] * 255).tolist() == [[0, 0, 0], [128, 0, 0], [192, 128, 128], [0, 64, 128]]
 
 
 @pytest.mark.parametrize('options', [
@@ -104,3 +103,25 @@ def test_experts_have_the_names_of_their_kinds(picture):
     network.bottleneck[0].ffn.experts = network.bottleneck[0].ffn.experts[::-1]
     assert explain(network, picture).experts == ()
     assert explain(build(**NO_SEMANTICS, ffn=dict(type='DenseFFN')), picture).experts == ()
+
+
+def test_routing_stands_at_its_block_where_others_have_no_mixture(picture):
+    network = build(**NO_SEMANTICS)
+    network.encoder[0][0].ffn = MODELS.build(dict(type='DenseFFN', embed_dims=4, _scope_='isalux_mm'))
+    network.bottleneck[0].ffn = MODELS.build(dict(type='DenseFFN', embed_dims=8, _scope_='isalux_mm'))
+    with torch.no_grad():
+        _, routings = network.forward_with_routing(picture)
+    found = explain(network, picture)
+    assert [p is None for p in found.probabilities] == [True, False, False, True, False, False, False]
+    shown = [p for p in found.probabilities if p is not None]
+    for routing, probabilities in zip(routings, shown, strict=True):
+        np.testing.assert_array_equal(probabilities, routing.probabilities[0])
+
+
+def test_the_segmentation_runs_once(picture, monkeypatch):
+    import isalux_mm.models.priors as priors
+    calls, forward = [], StubSegmentation.forward
+    monkeypatch.setattr(priors, '_resolve', lambda dotted: StubSegmentation)
+    monkeypatch.setattr(StubSegmentation, 'forward', lambda self, image: calls.append(1) or forward(self, image))
+    explain(build(**SEGMENTED), picture)
+    assert len(calls) == 1

@@ -63,7 +63,8 @@ class MatrixProduct:
     computes faster in float32.
 
     Args:
-        device, dtype: as in `Setup`.
+        device: as in `Setup`.
+        dtype: likewise.
         side: rows and columns; by default 2048 on a CPU, 8192 on a GPU.
     """
 
@@ -176,8 +177,8 @@ def _status_bytes(field: str) -> int:
     raise OSError(f'/proc/self/status has no field {field}')
 
 
-def dominating_operators(call: Callable[[Tensor], Tensor], images: Tensor) -> list[dict]:
-    """Operators, on a GPU kernels, that take the most time themselves: name, calls, seconds, share of all."""
+def operators(call: Callable[[Tensor], Tensor], images: Tensor) -> list[dict]:
+    """Operators, on a GPU kernels, by the time that they take themselves: name, calls, seconds, share of all."""
     on_gpu = images.is_cuda
     with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as profiler:
         call(images)
@@ -188,12 +189,17 @@ def dominating_operators(call: Callable[[Tensor], Tensor], images: Tensor) -> li
     total = sum(seconds for *_, seconds in rows)
     rows.sort(key=lambda row: -row[2])
     return [dict(name=name, calls=count, seconds=seconds, share=seconds / total if total else 0.0)
-            for name, count, seconds in rows[:PROFILE_ROWS]]
+            for name, count, seconds in rows]
 
 
-def describe_machine(device: str, threads: int) -> dict[str, str | int]:
+def dominating_operators(call: Callable[[Tensor], Tensor], images: Tensor) -> list[dict]:
+    """Those of the operators that take the most time; which they are may differ from run to run."""
+    return operators(call, images)[:PROFILE_ROWS]
+
+
+def describe_machine(device: str, threads: int) -> dict[str, object]:
     """Where the figures come from: processor, GPU, threads, versions, precision of products."""
-    found = dict(
+    found: dict[str, object] = dict(
         cpu=cpu_name(), cores=os.cpu_count() or 1, threads=threads, system=platform.platform(terse=True),
         python=platform.python_version(), torch=torch.__version__)
     if device == 'cuda':

@@ -1,11 +1,11 @@
 """From raw samples to figures, and to JSON, Markdown and a plot."""
-import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+
+from isalux_mm.io.whole_file import whole_file, write_json, write_text
 
 STEM = 'benchmark'
 MIB = 2**20
@@ -37,7 +37,7 @@ def median_ratio(numerators: Mapping[int, float], denominators: Mapping[int, flo
     return float(np.median([numerators[r] / denominators[r] for r in common])) if common else None
 
 
-def summarise(raw: Mapping) -> dict[str, list[dict]]:
+def summarize(raw: Mapping) -> dict[str, list[dict]]:
     """Figures of a run.
 
     Args:
@@ -182,11 +182,12 @@ def write_plot(results: Mapping, path: Path) -> None:
     machine, settings = results['machine'], results['settings']
     figure.suptitle(f'{"training step" if settings["train"] else "forward"}, batch {settings["batch_size"]}, '
                     f'{settings["dtype"]}, {machine.get("gpu", machine["cpu"])}, {machine["threads"]} threads')
-    write_atomically(path, lambda draft: figure.savefig(draft, format='png', dpi=110))
+    with whole_file(path) as file:
+        figure.savefig(file, format='png', dpi=110)
     plt.close(figure)
 
 
-def _draw_lines(axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
+def _draw_lines(axes: Axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
     for model in results['settings']['models']:
         points = [(pixels(row['size']) / 1e6, value(row)) for row in results['rows'] if row['model'] == model]
         points = [point for point in points if point[1]]
@@ -198,33 +199,18 @@ def _draw_lines(axes, results: Mapping, value: Callable[[Mapping], float | None]
         axes.legend(fontsize=8)
 
 
-def _draw_bars(axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
-    rows = [row for row in results['rows'] if value(row)]
-    axes.barh([row['model'] for row in rows], [value(row) for row in rows])
+def _draw_bars(axes: Axes, results: Mapping, value: Callable[[Mapping], float | None], label: str) -> None:
+    bars = [(row['model'], size) for row in results['rows'] if (size := value(row))]
+    axes.barh([model for model, _ in bars], [size for _, size in bars])
     axes.invert_yaxis()
     axes.set_xlabel(label)
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a temporary neighbour of `path` and puts it in place only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    os.close(handle)
-    try:
-        write(Path(draft))
-        os.chmod(draft, 0o644)  # mkstemp's files are private
-        os.replace(draft, path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-
-
 def write_report(raw: Mapping, folder: Path, *, plot: bool) -> dict:
     """Writes benchmark.json, .md and, if asked for, .png; returns raw data and figures together."""
-    results = dict(raw, **summarise(raw))
-    text = json.dumps(results, indent=1)
-    write_atomically(folder / f'{STEM}.json', lambda draft: draft.write_text(text, encoding='utf-8'))
-    markdown = to_markdown(results)
-    write_atomically(folder / f'{STEM}.md', lambda draft: draft.write_text(markdown, encoding='utf-8'))
+    results = dict(raw, **summarize(raw))
+    write_json(folder / f'{STEM}.json', results, indent=1)
+    write_text(folder / f'{STEM}.md', to_markdown(results))
     if plot:
         write_plot(results, folder / f'{STEM}.png')
     return results

@@ -12,8 +12,11 @@ from mmengine.config import Config
 from peers import Restormer, Retinexformer
 from torch import Tensor, nn
 
-from isalux_mm.apis.export import ExportableEnhancer, runner, serialised
+from isalux_mm.apis.export.graph import serialized
+from isalux_mm.apis.export.running import runner
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.inference import prepare_for_inference
+from isalux_mm.inference.export_forms import ExportableEnhancer
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.priors import TorchvisionSemanticPrior
 
@@ -93,6 +96,7 @@ class FixedSemanticMap(nn.Module):
     def __init__(self, out_channels: int):
         super().__init__()
         self.out_channels = out_channels
+        self.probabilities: Tensor
         logits = torch.randn(1, out_channels, *MAP_SIZE, generator=torch.Generator().manual_seed(0))
         self.register_buffer('probabilities', (3 * logits).softmax(dim=1), persistent=False)
 
@@ -118,9 +122,9 @@ def our_enhancer(config: str | Path, changes: dict | None = None, *, checkpointi
     network = Config(model.network)
     network.merge_from_dict(dict(changes or {}, **(dict(with_checkpointing=True) if checkpointing else {})))
     enhancer = LowLightEnhancer(network.to_dict(), data_preprocessor=None)
-    prior = getattr(enhancer.network, 'semantic_prior', None)
-    if getattr(prior, 'out_channels', 0):
-        enhancer.network.semantic_prior = FixedSemanticMap(prior.out_channels)
+    classes = getattr(getattr(enhancer.network, 'semantic_prior', None), 'out_channels', 0)
+    if classes:
+        enhancer.network.semantic_prior = FixedSemanticMap(classes)
     return enhancer
 
 
@@ -194,7 +198,7 @@ def build_row(name: str, setup: Setup) -> Row:
     if 'onnx' in options:
         return _onnx_row(network, setup, parameters)
     if kind.prepared:
-        prepared = model.prepare_for_inference(dtype=dtype, compile=compiled)
+        prepared = prepare_for_inference(model, dtype=dtype, compile=compiled)
         return Row(without_gradients(prepared), without_gradients(lambda image: network(image.float())), parameters)
     network.to(dtype)
     eager = without_gradients(network)
@@ -210,7 +214,7 @@ def _onnx_row(network: nn.Module, setup: Setup, parameters: int) -> Row:
     if (setup.device, setup.dtype) != ('cpu', 'fp32'):
         raise ValueError(f'option onnx runs on the cpu in fp32, got {setup.device} and {setup.dtype}')
     enhancer = ExportableEnhancer(network).eval()
-    run = runner(serialised(enhancer, 'onnx', outputs=['enhanced'], fixed_size=None, notes={}), 'onnx')
+    run = runner(serialized(enhancer, 'onnx', outputs=['enhanced'], fixed_size=None, notes={}), 'onnx')
     return Row(lambda images: run(images)[0], without_gradients(enhancer), parameters)
 
 

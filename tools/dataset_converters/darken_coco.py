@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -25,8 +24,11 @@ import mmcv
 import numpy as np
 
 from isalux_mm.datasets.darkening import darken, darkness_ranges
-from isalux_mm.functional.degradation import DegradationRanges, sample_degradation, seeded_generator
-from isalux_mm.functional.image_io import write_image
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_draw import sample_degradation
+from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.images import write_image
+from isalux_mm.io.whole_file import write_json
 
 
 def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRanges, seed: int) -> dict:
@@ -62,15 +64,6 @@ def darken_records(records: list[dict], work: partial, workers: int) -> Iterator
         return
     with Pool(workers) as pool:
         yield from pool.imap(work, records, chunksize=4)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Writes JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
-        json.dump(content, file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def keep_settings(path: Path, settings: dict) -> None:

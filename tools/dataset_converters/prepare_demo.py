@@ -12,7 +12,7 @@ from pathlib import Path
 
 from synthesize_lowlight import make_jobs, run_jobs
 
-from isalux_mm.functional.degradation import DegradationRanges
+from isalux_mm.functional.degradation_ranges import DegradationRanges
 
 PHOTOS = {
     'skimage': ('data/astronaut.png', 'data/motorcycle_left.png', 'data/retina.jpg', 'data/chelsea.png',
@@ -35,7 +35,7 @@ def packaged_photos() -> list[Path]:
     found = []
     for package, names in PHOTOS.items():
         spec = find_spec(package)
-        if spec is None:
+        if spec is None or spec.origin is None:
             raise FileNotFoundError(f'the demo needs the package {package}: pip install -e .[dev]')
         found += [Path(spec.origin).parent / name for name in names]
     missing = [str(p) for p in found if not p.is_file()]
@@ -58,8 +58,8 @@ def main() -> int:
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    for error in errors:
-        print(error, file=sys.stderr)
+    for message in errors:
+        print(message, file=sys.stderr)
     print(f'{len(jobs) - len(errors)} of {len(jobs)} pairs in {args.out}, {len(errors)} failed')
     return 1 if errors else 0
 

@@ -12,16 +12,19 @@ import os
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import cv2
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from isalux_mm.functional.degradation import DegradationRanges, seeded_generator, synthesize_pair
-from isalux_mm.functional.image_io import ImageReadError, list_images, read_image, write_image
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_draw import synthesize_pair
+from isalux_mm.functional.degradation_ranges import BASES, PLAIN, DegradationRanges
 from isalux_mm.functional.resizing import shrink
+from isalux_mm.io.images import ImageReadError, list_images, read_image, write_image
+from isalux_mm.io.whole_file import write_json
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
 RECORD = 'synthesis.json'
@@ -113,12 +116,11 @@ def check_record(out: Path, options: dict) -> None:
     path = out / RECORD
     options = json.loads(json.dumps(options))
     if not path.is_file():
-        out.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix('.part')
-        draft.write_text(json.dumps(options, indent=2) + '\n')
-        os.replace(draft, path)
+        write_json(path, options, indent=2)
         return
     known = json.loads(path.read_text())
+    if 'ranges' in known:  # a set begun before a range was added has its default
+        known['ranges'] = json.loads(json.dumps(asdict(PLAIN))) | known['ranges']
     changed = sorted(k for k in known.keys() | options.keys() if known.get(k) != options.get(k))
     if changed:
         names = ', '.join(changed)
@@ -153,8 +155,10 @@ def parse_args() -> argparse.Namespace:
                         help='share that is held out where --val-names is not given, evenly over the sorted names')
     parser.add_argument('--variants', type=int, default=1, help='how often each training photograph is made dark')
     parser.add_argument('--max-side', type=int, default=1024, help='photographs are shrunk to this longest side')
-    parser.add_argument('--mean-ratio', type=float, nargs=2, default=DegradationRanges.mean_ratio,
-                        metavar=('LOW', 'HIGH'), help='range of mean luma, low over normal')
+    parser.add_argument('--base', choices=sorted(BASES), default='plain',
+                        help='one plain camera, or many with casts, tone curves and exposures of all kinds')
+    parser.add_argument('--mean-ratio', type=float, nargs=2, metavar=('LOW', 'HIGH'),
+                        help='range of mean luma, low over normal, of all pictures; default: that of the base')
     parser.add_argument('--seed', type=int, default=0, help='of the whole set, 0 or more')
     parser.add_argument('--workers', type=int, default=os.cpu_count())
     args = parser.parse_args()
@@ -167,7 +171,7 @@ def parse_args() -> argparse.Namespace:
     for name, least in (('variants', 1), ('max_side', 1), ('workers', 1), ('seed', 0)):
         if getattr(args, name) < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
-    if not 0 < args.mean_ratio[0] <= args.mean_ratio[1] <= 1:
+    if args.mean_ratio and not 0 < args.mean_ratio[0] <= args.mean_ratio[1] <= 1:
         parser.error(f'--mean-ratio must be LOW <= HIGH in (0, 1], got {args.mean_ratio}')
     return args
 
@@ -178,15 +182,18 @@ def main() -> int:
     if not photos:
         print(f'no photograph in {args.photos}', file=sys.stderr)
         return 2
+    ranges = BASES[args.base]
+    if args.mean_ratio:
+        ranges = replace(ranges, mean_ratio=tuple(args.mean_ratio), extreme_share=0.0, lit_share=0.0)
     try:
         jobs = make_jobs(photos, chosen_names(photos, args.val_names, args.val_fraction), args.variants)
         errors = run_jobs(jobs, args.out, max_side=args.max_side, seed=args.seed, workers=args.workers,
-                          ranges=DegradationRanges(mean_ratio=tuple(args.mean_ratio)))
+                          ranges=ranges)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    for error in errors:
-        print(error, file=sys.stderr)
+    for message in errors:
+        print(message, file=sys.stderr)
     counts = Counter(job.split for job in jobs)
     print(f'{len(jobs) - len(errors)} of {len(jobs)} pairs in {args.out} ({counts[TRAIN]} for training, {counts[VAL]} '
           f'held out), {len(errors)} failed')

@@ -8,7 +8,7 @@ every shape checked. Where a convolution has a batch norm in mmdet, its bias bec
 gamma with the variance make the scale 1 exactly. The result is compared with the ONNX file on a random picture
 (onnxruntime, else onnx's own reference) and is not written if it differs.
 
-A norm with mean 0 and variance 1 is right in evaluation, but training, which normalises by the batch, would start from
+A norm with mean 0 and variance 1 is right in evaluation, but training, which normalizes by the batch, would start from
 another function. `--calibrate FOLDER` measures the mean and variance of every norm's input on pictures and moves them
 into the norm, gamma and beta adjusted: the function stays, and training mode starts close to it.
 
@@ -16,11 +16,10 @@ Input of such models: BGR, 0 to 255, padded with 114 (YOLOX 0.1.1 and later; mmd
 """
 import argparse
 import importlib.util
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -42,6 +41,8 @@ from mmdet.datasets import CocoDataset
 from mmdet.models.layers import CSPLayer
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+
+from isalux_mm.io.whole_file import whole_file
 
 DEFAULT_CONFIG = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
 PADDING = 114  # YOLOX
@@ -66,7 +67,8 @@ def read_convolutions(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
             continue
         if len(node.input) != 3 or not set(node.input[1:]) <= set(constants):
             raise ValueError(f'{path}: expected constant weight and bias of {node.name}, got {list(node.input[1:])}')
-        convolutions.append(tuple(numpy_helper.to_array(constants[name]) for name in node.input[1:]))
+        weight, bias = (numpy_helper.to_array(constants[name]) for name in node.input[1:])
+        convolutions.append((weight, bias))
     if not convolutions:
         raise ValueError(f'{path}: expected a YOLOX network, got no convolution')
     return convolutions
@@ -97,7 +99,9 @@ def convolutions_in_order(detector: nn.Module) -> Iterator[ConvModule | nn.Conv2
 
     It runs a stage's main branch before its short cut, and a level's stem (mmdet's `out_convs`) right before its head.
     """
-    backbone, neck, head = detector.backbone, detector.neck, detector.bbox_head
+    backbone: Any = detector.backbone
+    neck: Any = detector.neck
+    head: Any = detector.bbox_head
     for layer in backbone.layers:
         yield from _parts(getattr(backbone, layer))
     for reduce, block in zip(neck.reduce_layers, neck.top_down_blocks):
@@ -136,24 +140,25 @@ def fill(detector: nn.Module, convolutions: Sequence[tuple[np.ndarray, np.ndarra
         raise ValueError(f'the config has {len(targets)} convolutions, the ONNX file {len(convolutions)}: '
                          'not the same YOLOX')
     for number, (target, (weight, bias)) in enumerate(zip(targets, convolutions)):
-        convolution = target.conv if isinstance(target, ConvModule) else target
+        convolution: Any = target.conv if isinstance(target, ConvModule) else target
         if tuple(convolution.weight.shape) != weight.shape:
             raise ValueError(f'convolution {number}: the config has shape {tuple(convolution.weight.shape)}, '
                              f'the ONNX file {weight.shape}: not the same YOLOX')
         convolution.weight.copy_(torch.from_numpy(weight.copy()))
-        bias = torch.from_numpy(bias.copy())
+        shift = torch.from_numpy(bias.copy())
         if isinstance(target, ConvModule):
-            _set_norm(target.norm, mean=torch.zeros_like(bias), variance=torch.ones_like(bias), bias=bias)
+            _set_norm(target.norm, mean=torch.zeros_like(shift), variance=torch.ones_like(shift), bias=shift)
         else:
-            convolution.bias.copy_(bias)
+            convolution.bias.copy_(shift)
 
 
 def _set_norm(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, bias: Tensor) -> None:
     """Makes a norm add `bias` and nothing else, whatever mean and variance it keeps."""
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-    norm.weight.copy_(torch.sqrt(variance.double() + norm.eps))
-    norm.bias.copy_(bias + mean)
+    own = norm.state_dict()
+    own['running_mean'].copy_(mean)
+    own['running_var'].copy_(variance)
+    own['weight'].copy_(torch.sqrt(variance.double() + norm.eps))
+    own['bias'].copy_(bias + mean)
 
 
 @torch.no_grad()
@@ -178,7 +183,8 @@ def calibrate(detector: nn.Module, images: Iterable[Tensor]) -> None:
     for handle in handles:
         handle.remove()
     for norm, (count, total, squares) in sums.items():
-        bias = norm.bias - norm.running_mean
+        own = norm.state_dict()
+        bias = own['bias'] - own['running_mean']
         mean = total / count
         variance = (squares / count - mean.square()).clamp(min=MIN_VARIANCE)
         _set_norm(norm, mean.float(), variance.float(), bias)
@@ -210,9 +216,9 @@ def yolox_output(detector: nn.Module, image: Tensor, *, decoded: bool) -> Tensor
     Returns:
         (1, anchors, 5 + classes): x, y, w, h, objectness, class probabilities.
     """
+    head: Any = detector.bbox_head
     levels = []
-    for scores, boxes, objectness, (stride, _) in zip(*detector(image, mode='tensor'),
-                                                      detector.bbox_head.prior_generator.strides):
+    for scores, boxes, objectness, (stride, _) in zip(*detector(image, mode='tensor'), head.prior_generator.strides):
         h, w = boxes.shape[-2:]
         if decoded:
             y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
@@ -225,7 +231,7 @@ def yolox_output(detector: nn.Module, image: Tensor, *, decoded: bool) -> Tensor
 def run_onnx(path: Path, image: np.ndarray) -> np.ndarray:
     """First output of an ONNX file; onnxruntime where it is installed, else onnx's own (slow) reference."""
     if importlib.util.find_spec('onnxruntime') is None:
-        session = ReferenceEvaluator(str(path))
+        session: Any = ReferenceEvaluator(str(path))
         return session.run(None, {session.input_names[0]: image})[0]
     import onnxruntime  # optional
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
@@ -256,12 +262,9 @@ def difference(detector: nn.Module, path: Path, height: int, width: int, decoded
 
 def save(path: Path, detector: nn.Module, classes: Sequence[str], source: str) -> None:
     """Writes the checkpoint whole or not at all; tensors and plain types alone, so `weights_only` loads it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
+    with whole_file(path) as file:
         torch.save(dict(meta=dict(dataset_meta=dict(classes=tuple(classes)), source=source),
                         state_dict=detector.state_dict()), file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def convert(path: Path, config: str, calibration: Path | None = None) -> tuple[nn.Module, float]:

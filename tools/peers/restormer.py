@@ -29,8 +29,8 @@ class ChannelNorm(nn.Module):
         b, c, h, w = x.shape
         tokens = x.permute(0, 2, 3, 1).reshape(b, h * w, c)
         mean, variance = tokens.mean(-1, keepdim=True), tokens.var(-1, keepdim=True, unbiased=False)
-        normalised = (tokens - mean) / torch.sqrt(variance + EPS) * self.weight + self.bias
-        return normalised.reshape(b, h, w, c).permute(0, 3, 1, 2)
+        normalized = (tokens - mean) / torch.sqrt(variance + EPS) * self.weight + self.bias
+        return normalized.reshape(b, h, w, c).permute(0, 3, 1, 2)
 
 
 class TransposedAttention(nn.Module):

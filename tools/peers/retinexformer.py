@@ -92,7 +92,7 @@ class FeedForward(nn.Module):
 
 
 class GuidedBlocks(nn.Module):
-    """A stage of illumination-guided blocks; only the feed-forward is normalised, as published.
+    """A stage of illumination-guided blocks; only the feed-forward is normalized, as published.
 
     Args:
         dims: C.

@@ -1,11 +1,6 @@
-# Enhancers for the chain: the packaged ISALux (illumination prior, see docs/model_card.md), frozen and to be trained.
+# Enhancers for the chain: the packaged ISALux (see docs/model_card.md), frozen and to be trained.
 # The network sees images reduced to `work_short_side`; None is full resolution.
-isalux_network = dict(type='ISALux', semantic_prior=dict(type='NoPrior'), brightened_input=True)
-isalux_joint = dict(
-    type='ISALuxNeck',
-    network=isalux_network,
-    checkpoint='isalux_mm/weights/isalux_zero_shot.safetensors',
-    work_short_side=400)
+isalux_joint = dict(type='ISALuxNeck', network='isalux_zero_shot', work_short_side=400)
 isalux_frozen = dict(isalux_joint, frozen=True)
 # One line of `optim_wrapper.paramwise_cfg.custom_keys`: the enhancer learns at a tenth of the detector's rate.
 slow_enhancer = {'enhancer': dict(lr_mult=0.1)}

@@ -1,0 +1,52 @@
+"""`Tone`: what becomes of a network's result before it is a picture (ours; paper silent)."""
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from isalux_mm.functional.checks import check_choice, check_range
+from isalux_mm.functional.tone import HIGHLIGHTS, blended, with_mean_luma, within_white
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Strength, brightness and highlights of results, checked once.
+
+    Attributes:
+        strength: 0 leaves the input, 1 gives the full result.
+        reference_brightness: mean BT.601 luma of the result, in (0, 1), set by a power law after blending; `None`
+            leaves it to the network.
+        highlights: what becomes of values beyond white: 'soft' compresses them, 'clip' cuts them off, as benchmarks do.
+
+    Raises:
+        ValueError: that names the first attribute out of its range.
+    """
+    strength: float = 1.0
+    reference_brightness: float | None = None
+    highlights: str = 'soft'
+
+    def __post_init__(self) -> None:
+        check_range(self.strength, 0, 1, 'strength')
+        if self.reference_brightness is not None and not 0 < self.reference_brightness < 1:
+            raise ValueError(f'reference_brightness must be in (0, 1), got {self.reference_brightness}')
+        check_choice(self.highlights, HIGHLIGHTS, 'highlights')
+
+    def apply(self, enhanced: Tensor, low: Tensor) -> Tensor:
+        """The result with this tone.
+
+        Args:
+            enhanced: what the network gave, (B, 3, H, W), RGB, not clamped.
+            low: its input, same shape, RGB in [0, 1].
+
+        Returns:
+            Same shape, in [0, 1].
+        """
+        return self.mixed(self.within_white(enhanced, low), low)
+
+    def within_white(self, enhanced: Tensor, low: Tensor, *, white: Tensor | None = None) -> Tensor:
+        """The first half of `apply`: `enhanced` with its highlights in [0, 1]; `white` as of `with_soft_highlights`."""
+        return within_white(enhanced, low, self.highlights, white=white)
+
+    def mixed(self, enhanced: Tensor, low: Tensor) -> Tensor:
+        """The second half: `enhanced`, in [0, 1], blended with the input and brought to the reference brightness."""
+        enhanced = blended(low, enhanced, self.strength)
+        return enhanced if self.reference_brightness is None else with_mean_luma(enhanced, self.reference_brightness)

@@ -1,0 +1,138 @@
+"""`VideoEnhancer`: a video, a camera or a stream in, an enhanced video out, frame by frame (ours)."""
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from isalux_mm.apis.inferencer import EnhanceInferencer
+from isalux_mm.apis.tone import Tone
+from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, opened
+from isalux_mm.apis.video.encoding import codec_for, encoder_options
+from isalux_mm.apis.video.report import VideoReport
+from isalux_mm.functional.illumination import luma
+from isalux_mm.functional.tone import white_level, with_mean_luma
+from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
+from isalux_mm.io.whole_file import whole_path
+from isalux_mm.model_zoo import DEFAULT_MODEL
+
+
+class VideoEnhancer:
+    """Enhances videos: `VideoEnhancer()('dark.mp4', 'bright.mp4')`.
+
+    Frames are decoded, enhanced and encoded one by one, so that memory does not grow with the length. Sound and
+    subtitles are copied as they are; time stamps, frame rate, bit depth, colour range, matrix and the pixels' shape are
+    kept. A rotation that players apply is applied to the pixels.
+
+    Args:
+        model: as of `EnhanceInferencer`, like `weights`, `device` and `dtype`.
+        time_constant: seconds over which `TemporalEnhancer` smooths; 0 enhances every frame by itself.
+        show_progress: whether a bar is shown, on standard error.
+
+    Raises:
+        ImportError: if PyAV is not installed.
+        ValueError: if an option is out of range.
+    """
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, weights: str | Path | None = None, *,
+                 device: str | None = None, dtype: str = 'float32', time_constant: float = TIME_CONSTANT,
+                 show_progress: bool = True):
+        self.av = import_av()
+        self.inferencer = EnhanceInferencer(model, weights, device, dtype=dtype, show_progress=False)
+        self.time_constant, self.show_progress = time_constant, show_progress
+        TemporalEnhancer(self.inferencer.network, time_constant=time_constant)  # raises now what would be raised later
+
+    def __call__(self, source: str | Path, out: str | Path, *, strength: float = 1.0,
+                 reference_brightness: float | None = None, highlights: str = 'soft', codec: str | None = None,
+                 crf: int | None = None, source_format: str | None = None,
+                 source_options: Mapping[str, str] | None = None, max_frames: int | None = None,
+                 overwrite: bool = False) -> VideoReport:
+        """Enhances one video.
+
+        The result appears under its name when it is complete. A live source (an address, or one with a format, such as
+        a camera) ends with `max_frames` or Ctrl-C, and what came until then is kept; of a file nothing is kept then.
+
+        Args:
+            source: file, address such as 'rtsp://...', or device such as '/dev/video0' with its format.
+            out: file to be written; its suffix names the container.
+            strength, reference_brightness, highlights: as of `EnhanceInferencer`.
+            codec: encoder; H.264 by default, VP9 in WebM.
+            crf: the encoder's quality, lower is better; by default hardly visible losses.
+            source_format: of a device, say 'v4l2', 'dshow', 'avfoundation'.
+            source_options: of the format, say {'video_size': '1280x720'}.
+            max_frames: stop after so many.
+            overwrite: whether `out` may be there.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            FileExistsError: if `out` is there and may not be replaced.
+            ValueError: if an option is out of range or unknown, `out` is the source, or the source has no picture.
+        """
+        tone = Tone(strength, reference_brightness, highlights)
+        if max_frames is not None and max_frames < 1:
+            raise ValueError(f'max_frames must be at least 1, got {max_frames}')
+        live = source_format is not None or '://' in str(source)
+        out = Path(out)
+        check_paths(source, out, live=live, overwrite=overwrite)
+        codec = codec or codec_for(out)
+        options = encoder_options(self.av, codec, crf)
+        report = VideoReport(out)
+        with (opened(self.av, source, source_format, source_options) as reader, whole_path(out) as draft,
+              created(self.av, draft, out) as writer):
+            self._run(VideoJob(self.av, reader, writer, codec, options, report), tone, max_frames, live)
+        return report
+
+    def _run(self, job: VideoJob, tone: Tone, max_frames: int | None, live: bool) -> None:
+        temporal = TemporalEnhancer(self.inferencer.network, time_constant=self.time_constant)
+        total = min(filter(None, (job.frames_expected, max_frames)), default=None)
+        columns = (TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(show_speed=True),
+                   TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), disable=not self.show_progress, transient=True) as bar:
+            task = bar.add_task('enhancing', total=total)
+            try:
+                for frame, seconds in job.frames():
+                    job.write(self.enhance_frame(temporal, frame, seconds, tone))
+                    job.report.frames += 1
+                    bar.advance(task)
+                    if job.report.frames == max_frames:
+                        break
+            except KeyboardInterrupt:
+                if not live or not job.report.frames:
+                    raise
+                job.report.interrupted = True
+            job.finish()
+        job.report.cuts = temporal.cuts
+        if not job.report.frames:
+            raise ValueError(f'source must hold a frame that can be decoded, got none of {job.report.broken} packets')
+
+    @torch.inference_mode()
+    def enhance_frame(self, temporal: TemporalEnhancer, frame: np.ndarray, seconds: float, tone: Tone) -> np.ndarray:
+        """Enhances the next frame.
+
+        Args:
+            temporal: of this video.
+            frame: (H, W, 3), RGB, integers of their full scale.
+            seconds: since the frame before.
+            tone: of the result.
+
+        Returns:
+            Same shape and type.
+        """
+        scale = np.iinfo(frame.dtype).max
+        low = torch.from_numpy(frame.astype(np.float32) / np.float32(scale)).permute(2, 0, 1)[None]
+        low = low.to(self.inferencer.device)
+        enhanced = temporal(low, seconds)
+        white = temporal.smoothed('white', white_level(enhanced))
+        enhanced = steady(temporal, tone.within_white(enhanced, low, white=white))
+        enhanced = tone.mixed(enhanced, low)
+        return (enhanced[0].permute(1, 2, 0) * scale).round().cpu().numpy().astype(frame.dtype)
+
+
+def steady(temporal: TemporalEnhancer, enhanced: Tensor) -> Tensor:
+    """A result (1, 3, H, W) in [0, 1] whose mean luma follows its mean over time, by the power law of the tone."""
+    own = luma(enhanced).mean()
+    target = temporal.smoothed('luma', own)
+    return enhanced if target == own else with_mean_luma(enhanced, float(target))

@@ -1,0 +1,123 @@
+"""`isalux test`: tests a checkpoint with the evaluators of a config; `tools/test.py` is the same.
+
+A config whose test pipeline makes images dark (`DarkenImage`) is tested at several levels by `--gains 1 0.1 0.01`,
+exposure gains in linear light; 1 is the set as it is.
+"""
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isalux_mm.cli.options import WrongUseError
+from isalux_mm.cli.runner_options import add_runner_options, config_of
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the parser of the sub-command."""
+    parser = subparsers.add_parser(
+        'test', help='test a checkpoint with the evaluators of a config',
+        description='Tests a checkpoint, prints the metrics, saves the enhanced images on request.')
+    add_runner_options(parser)
+    parser.add_argument('checkpoint', help='checkpoint (.pth or .safetensors; never unpickled), or a packaged model')
+    parser.add_argument('--out', metavar='DIR', help='save the enhanced images here')
+    parser.add_argument('--csv', metavar='FILE', help='write the values of every image here')
+    parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here; by gain with --gains')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tests; returns the exit code."""
+    from mmengine.runner import Runner
+
+    from isalux_mm.io.whole_file import write_json
+    check_checkpoint(args.checkpoint)
+    metrics = {}
+    for gain in args.gains or [None]:
+        runner = Runner.from_cfg(runner_config(args, gain))
+        load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint)
+        metrics[gain] = runner.test()
+        print_table(metrics[gain] if gain is None else dict(gain=gain, **metrics[gain]))
+    if args.json:
+        write_json(args.json, metrics if args.gains else metrics[None], indent=1)
+    return 0
+
+
+def check_checkpoint(name: str) -> None:
+    """Looks for the file of a checkpoint before any model is built.
+
+    Raises:
+        WrongUseError: if there is none.
+    """
+    from isalux_mm.model_zoo import find_weights, list_models
+    if not find_weights(name).is_file():
+        raise WrongUseError(f'checkpoint must be an existing file or one of {", ".join(list_models())}, got {name}')
+
+
+def load_checkpoint(model: 'nn.Module', path: str | Path) -> None:
+    """Loads weights strictly: what is missing or left over is an error, not a line in the log."""
+    from isalux_mm.models.pretrained import read_state_dict
+    state = read_state_dict(path)
+    result = model.load_state_dict(state, strict=False)
+    if result.missing_keys or result.unexpected_keys:
+        raise ValueError(f'{path} does not fit the model: {len(result.missing_keys)} tensors are missing '
+                         f'{result.missing_keys[:3]}, {len(result.unexpected_keys)} left over '
+                         f'{result.unexpected_keys[:3]}')
+
+
+def drop_training(cfg: 'Config') -> None:
+    """Takes training and validation out of a config: a test needs neither their data nor an optimizer."""
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg',
+                'val_evaluator'):
+        cfg[key] = None
+
+
+def set_gain(cfg: 'Config', gain: float) -> None:
+    """Sets the darkness of the test images; 1 takes the darkening out.
+
+    Raises:
+        ValueError: if the test pipeline does not make images dark.
+    """
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    darkening = [t for t in pipeline if t.type.endswith('DarkenImage')]
+    if not darkening:
+        raise ValueError('--gains needs DarkenImage in test_dataloader.dataset.pipeline, '
+                         f'got {[t.type for t in pipeline]}')
+    if gain == 1:
+        cfg.test_dataloader.dataset.pipeline = [t for t in pipeline if t not in darkening]
+    for transform in darkening:
+        transform.gain = gain
+
+
+def runner_config(args: argparse.Namespace, gain: float | None = None) -> 'Config':
+    """The config of one test.
+
+    Args:
+        args: of the command line.
+        gain: level of darkness of the test images; `None` leaves them as they are.
+    """
+    cfg = config_of(args)
+    if gain is not None:
+        set_gain(cfg, gain)
+    cfg.load_from, cfg.resume = None, False
+    drop_training(cfg)
+    if args.out:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='isalux_mm.SaveEnhancedHook', out_dir=args.out)]
+    if args.csv:
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        named = [e for e in evaluators if e.get('type', '').endswith('PairedImageQuality') and not e.get('of_input')]
+        for evaluator in named or evaluators[:1]:
+            evaluator.csv_path = args.csv
+    return cfg
+
+
+def print_table(metrics: dict) -> None:
+    """The metrics, a row each, on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    table = Table('metric', 'value')
+    for name, value in metrics.items():
+        table.add_row(name, f'{value:.4f}' if isinstance(value, float) else str(value))
+    Console().print(table)

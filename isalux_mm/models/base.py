@@ -1,0 +1,46 @@
+"""What an enhancement network has, so that nobody has to probe for it (ours)."""
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from isalux_mm.functional.resizing import size_of
+from isalux_mm.models.gates import Routing
+from isalux_mm.models.statistics import Tile
+
+
+class EnhancementNetwork(BaseModule):
+    """An enhancement network: (B, 3, H, W), RGB in [0, 1], in and out, any size, not clamped.
+
+    A subclass defines `forward`; one that routes, or decides by the whole image, the rest as well. Where a network is
+    wanted a plain module of one argument will do too (`routed`): it has no routing and knows nothing of the whole.
+
+    Attributes:
+        num_scales: the network halves the image `num_scales - 1` times; tiles start at multiples of 2 to that power.
+    """
+    num_scales = 1
+
+    def forward(self, image: Tensor, *, tile: Tile | None = None) -> Tensor:
+        """Enhances images.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1]: whole images, or one tile of each.
+            tile: from `whole` and where the tile lies in it; `None` for whole images.
+
+        Returns:
+            The same shape, RGB, not clamped.
+        """
+        raise NotImplementedError(f'{type(self).__name__} must define forward')
+
+    def forward_with_routing(self, image: Tensor, *, tile: Tile | None = None) -> tuple[Tensor, list[Routing]]:
+        """As `forward`, and the routing of every mixture layer, encoder to decoder; by default there is none."""
+        return self(image, tile=tile), []
+
+    def whole(self, image: Tensor) -> Tile:
+        """What is computed from whole images (B, 3, H, W) only; by default nothing but their size."""
+        return Tile(size_of(image), 0, 0, None, None)
+
+
+def routed(network: nn.Module, image: Tensor) -> tuple[Tensor, list[Routing]]:
+    """Runs an enhancement network, or a plain module of one argument, on images (B, 3, H, W); result and routing."""
+    if isinstance(network, EnhancementNetwork):
+        return network.forward_with_routing(image)
+    return network(image), []

@@ -1,0 +1,56 @@
+"""The project's own files agree with one another: version and changelog, pins and extras, image, hooks and lint."""
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import isalux_mm
+
+ROOT = Path(__file__).resolve().parents[1]
+HEADING = re.compile(r'^## \[(.+?)\](?: - (\S+))?$', re.MULTILINE)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding='utf-8')
+
+
+def requirements(text: str) -> set[str]:
+    """Names of packages in a requirements file or a list of extras."""
+    return {re.match(r'[\w\-]+', line)[0].lower() for line in text.splitlines() if re.match(r'\w', line)}
+
+
+def test_the_changelog_ends_in_this_version():
+    (unreleased, no_date), (version, date), *_ = HEADING.findall(read('CHANGELOG.md'))
+    assert (unreleased, no_date) == ('Unreleased', '')
+    assert version == isalux_mm.__version__
+    assert re.fullmatch(r'\d{4}-\d{2}-\d{2}', date)
+
+
+def test_the_version_is_stated_once():
+    assert not [name for name in ('setup.py', 'pyproject.toml') if isalux_mm.__version__ in read(name)]
+
+
+@pytest.mark.parametrize(('extra', 'file'), [('dev', 'requirements-dev.txt'), ('docs', 'requirements-docs.txt'),
+                                             ('serve', 'requirements-dev.txt'), ('video', 'requirements-dev.txt'),
+                                             ('export', 'requirements-dev.txt')])
+def test_what_an_extra_asks_for_is_pinned(extra, file):
+    listed = re.search(rf"'{extra}': \[(.*?)\],\n", read('setup.py'), re.DOTALL)[1]
+    asked = {re.match(r'[\w\-]+', name)[0].lower() for name in re.findall(r"'([^']+)'", listed)}
+    assert asked and asked <= requirements(read(file))
+    assert all('==' in line for line in read(file).splitlines() if re.match(r'\w', line))
+
+
+def test_the_image_is_given_what_it_copies():
+    copied = ' '.join(re.findall(r'^COPY (.+) \S+$', read('Dockerfile'), re.MULTILINE)).split()
+    let_through = {line.removeprefix('!') for line in read('.dockerignore').splitlines() if line.startswith('!')}
+    assert set(copied) == let_through
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_hooks_run_what_lint_runs():
+    recipe = re.search(r'^lint:.*\n((?:\t.+\n)+)', read('Makefile'), re.MULTILINE)[1]
+    tools = re.findall(r'\$\(BIN\)/(\w+)', recipe)
+    hooks = [hook for repo in yaml.safe_load(read('.pre-commit-config.yaml'))['repos'] for hook in repo['hooks']]
+    assert tools == [hook['id'] for hook in hooks]
+    assert all(hook['entry'].startswith(f".venv/bin/{hook['id']}") for hook in hooks)

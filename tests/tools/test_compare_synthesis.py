@@ -1,0 +1,70 @@
+"""tools/compare_synthesis.py: the table, what it does not span, its errors."""
+import sys
+
+import numpy as np
+import pytest
+from loading import load_tool
+from skimage import data
+
+from isalux_mm.io.images import write_image
+
+
+@pytest.fixture
+def tool():
+    return load_tool('compare_synthesis')
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two photographs; two pairs of them whose low side is a tenth, red half as much again."""
+    for number, photo in enumerate((data.coffee()[100:180, 200:320], data.chelsea()[50:130, 100:220])):
+        photo = photo.astype(np.float32) / 255
+        write_image(tmp_path / f'photos/{number}.png', photo)
+        write_image(tmp_path / f'real/high/{number}.png', photo)
+        write_image(tmp_path / f'real/low/{number}.png', photo * np.float32([0.15, 0.1, 0.1]))
+    return tmp_path
+
+
+def call(tool, monkeypatch, *args):
+    monkeypatch.setattr(sys, 'argv', ['compare_synthesis.py', *map(str, args)])
+    return tool.main()
+
+
+def test_the_table(tool, folders, monkeypatch, capsys):
+    assert call(tool, monkeypatch, folders / 'photos', '--real', f'mine={folders / "real"}') == 0
+    out, err = capsys.readouterr()
+    table = out.splitlines()
+    assert table[0] == '| | mine | synthesis |' and len(table) == 2 + len(tool.ROWS)
+    rows = {cells[1].strip(): cells[2].strip() for cells in (line.split('|') for line in table[2:])}
+    assert rows['cast, red over green'].startswith('1.5') and rows['cast, blue over green'].startswith('1.0')
+    assert 'not spanned' in err  # two pictures span little
+
+
+def test_the_same_seed_gives_the_same_table(tool, folders, monkeypatch, capsys):
+    tables = []
+    for seed in (1, 1, 2):
+        call(tool, monkeypatch, folders / 'photos', '--seed', seed)
+        tables.append(capsys.readouterr().out)
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_what_is_not_spanned(tool):
+    one = dict.fromkeys(tool.ROWS, (0.5, 0.2, 0.8))
+    inside, outside = dict(one, slope=(0.5, 0.3, 0.7)), dict(one, slope=(0.5, 0.3, 0.9))
+    assert tool.uncovered(one, dict(a=one, b=inside)) == []
+    line, = tool.uncovered(one, dict(a=outside))
+    assert line == 'log slope: a reaches from 0.30 to 0.90, the synthesis from 0.20 to 0.80'
+
+
+def test_a_few_evenly(tool):
+    assert tool.evenly(10, 3) == [0, 3, 6] and tool.evenly(2, 5) == [0, 1] == tool.evenly(2, None)
+
+
+def test_errors(tool, folders, monkeypatch, capsys):
+    assert call(tool, monkeypatch, folders / 'photos', '--real', f'x={folders / "nowhere"}') == 2
+    assert 'no folder' in capsys.readouterr().err
+    (folders / 'empty').mkdir()
+    assert call(tool, monkeypatch, folders / 'empty') == 2
+    with pytest.raises(SystemExit):
+        call(tool, monkeypatch, folders / 'photos', '--real', 'nameless')
+    assert '--real must be NAME=FOLDER, got nameless' in capsys.readouterr().err

@@ -1,0 +1,47 @@
+"""tools/contact_sheet.py: one column a picture, references by name, a choice of pictures."""
+import sys
+
+import numpy as np
+import pytest
+from loading import load_tool
+
+from isalux_mm.io.images import read_image, write_image
+from isalux_mm.visualization.contact_sheet import BAND_GAP, CAPTION, GAP, MARGIN
+
+
+@pytest.fixture
+def tool():
+    return load_tool('contact_sheet')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, level in (('low1', 0.1), ('low2', 0.2), ('low3', 0.6)):
+        write_image(tmp_path / f'low/{name}.png', np.full((32, 48, 3), level))
+    write_image(tmp_path / 'high/normal1.png', np.tile([1.0, 0.0, 0.0], (32, 48, 1)))
+    return tmp_path
+
+
+def call(tool, monkeypatch, *options):
+    monkeypatch.setattr(sys, 'argv', ['contact_sheet.py', 'isalux_zero_shot', *map(str, options)])
+    return tool.main()
+
+
+def test_rows_and_references(tool, folder, monkeypatch):
+    out = folder / 'sheet.png'
+    assert call(tool, monkeypatch, '--inputs', folder / 'low', '--references', folder / 'high', '--out', out,
+                '--columns', 2, '--width', 48) == 0
+    sheet = read_image(out)
+    first, second = 3 * (32 + GAP) + CAPTION, 2 * (32 + GAP) + CAPTION  # the second band has no reference
+    assert sheet.shape == (first + BAND_GAP + second, MARGIN + 2 * (48 + GAP), 3)
+    states = [sheet[row * (32 + GAP):, MARGIN:][:32, :48] for row in range(3)]
+    assert np.allclose(states[0], 26 / 255) and states[1].mean() > 0.2  # 0.1 in 8 bits; brightened
+    assert np.allclose(states[2], [1, 0, 0])
+
+
+def test_choice_of_pictures(tool, folder, monkeypatch, capsys):
+    out = folder / 'sheet.png'
+    assert call(tool, monkeypatch, '--inputs', folder / 'low', '--out', out, '--well-lit', '--width', 48) == 0
+    assert '1 pictures' in capsys.readouterr().out
+    assert call(tool, monkeypatch, '--inputs', folder / 'high', '--out', out, '--well-lit') == 1  # red: .299
+    assert 'no picture' in capsys.readouterr().err

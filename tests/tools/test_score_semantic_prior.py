@@ -1,0 +1,66 @@
+"""The table of a prior's agreement in the dark, and the way of adapted weights into the package."""
+import numpy as np
+import pytest
+import torch
+from loading import load_tool
+from safetensors.torch import load_file
+from skimage import data
+
+from isalux_mm.io.images import write_image
+from isalux_mm.models.deeplab import PACKAGED
+from isalux_mm.registry import MODELS
+
+scorer = load_tool('score_semantic_prior')
+publisher = load_tool('model_converters/adapted_prior2package')
+
+
+@pytest.fixture(scope='module')
+def photographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('photographs')
+    for name in ('astronaut', 'chelsea'):
+        write_image(folder / f'{name}.png', getattr(data, name)()[::2, ::2].astype(np.float32) / 255)
+    return folder
+
+
+def rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if '|' in line]
+
+
+def test_table(photographs, capsys):
+    """The same weights on both sides: full agreement in the light, none won back but by the multiplication."""
+    options = ['--photos', str(photographs), '--gains', '1', '0.01', '--short-side', '129']
+    assert scorer.main([str(PACKAGED), *options]) == 0
+    head, _, bright, dark = rows(capsys.readouterr().out)
+    assert len(head) == len(bright) == len(dark) == 9
+    assert bright[1:] == ['1.000', bright[2], bright[3], '-', '1.000', bright[6], bright[7], '-']
+    assert dark[2:4] == [dark[3]] * 2 and float(dark[1]) < float(dark[2])
+
+
+def test_pairs_and_what_was_won_back(photographs, tmp_path, capsys):
+    for kind, factor in (('high', 1), ('low', 0.05)):
+        for name in ('astronaut', 'chelsea'):
+            image = getattr(data, name)()[::4, ::4].astype(np.float32) / 255
+            write_image(tmp_path / kind / f'{name}.png', image * factor)
+    assert scorer.main([str(PACKAGED), '--pairs', str(tmp_path), '--short-side', '97']) == 0
+    table = rows(capsys.readouterr().out)
+    assert [row[0] for row in table[2:]] == [f'{tmp_path}, low', f'{tmp_path}, high']
+    assert scorer.row('x', [(0.5, 0.2), (0.6, 0.2), (0.75, 0.6)]) == (
+        '| x | 0.500 | 0.600 | 0.750 | 50% | 0.200 | 0.200 | 0.600 | 50% |')
+
+
+def test_adapted_weights_come_into_the_package(tmp_path, capsys):
+    stock = dict(type='PackagedSemanticPrior')
+    model = MODELS.build(dict(type='PriorAdaptation', teacher=stock, student=stock))
+    torch.save(dict(meta=dict(iter=3), state_dict=model.state_dict()), tmp_path / 'iter_3.pth')
+    assert publisher.main([str(tmp_path / 'iter_3.pth'), str(tmp_path / 'prior.safetensors')]) == 0
+    assert '2,097,013 weights' in capsys.readouterr().out
+    own = model.student.network.state_dict()
+    found = load_file(tmp_path / 'prior.safetensors')
+    assert found.keys() == own.keys()
+    assert all(torch.equal(value, own[name].half()) for name, value in found.items())
+
+
+def test_another_checkpoint_is_refused(tmp_path):
+    torch.save(dict(state_dict=dict(a=torch.zeros(2))), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='expected a checkpoint of PriorAdaptation'):
+        publisher.student_weights(tmp_path / 'a.pth')

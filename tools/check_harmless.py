@@ -1,0 +1,122 @@
+"""Measures whether a model harms what is not dark, and prints a table of demands:
+`python tools/check_harmless.py MODEL_OR_CONFIG [CHECKPOINT] --photos DIR [--low DIR --gt DIR]`.
+
+MODEL_OR_CONFIG is the name of a packaged model, which brings its weights, or a config file. What is measured is the
+network's own result, clamped to [0, 1], not the soft highlights of `isalux enhance`. Photographs are the first 24 below
+DIR, in the order of their names, with a mean luma of 0.3 and more; the same are exposed at ten gains in linear light
+from 1 to 1/128, rounded to 8 bits, without noise. Pairs, such as held-out scenes of LOL-v1's our485, give the chroma
+factor. What no data is given for is left out. The exit status is 1 where a demand does not hold.
+"""
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from torch import Tensor
+
+from isalux_mm.datasets.image_datasets import PairedImageDataset
+from isalux_mm.datasets.transforms import to_tensor
+from isalux_mm.evaluation.harmlessness import (
+    DEMANDS,
+    PHOTOGRAPHS,
+    Network,
+    as_markdown,
+    is_well_lit,
+    measure_chroma,
+    measure_exposures,
+    measure_gray,
+    measure_well_lit,
+)
+from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.io.images import list_images, read_image
+from isalux_mm.model_zoo import find_model
+from isalux_mm.models.pretrained import read_state_dict
+from isalux_mm.registry import MODELS
+
+
+def load_network(model: str, checkpoint: str | None, options: dict | None) -> Network:
+    """The network of a packaged model, or of a config and a checkpoint."""
+    if Path(model).suffix == '.py':
+        if checkpoint is None:
+            raise ValueError(f'{model} needs a checkpoint')
+        path, weights = Path(model), Path(checkpoint)
+    else:
+        found = find_model(model)
+        path, weights = found.config, Path(checkpoint or found.weights)
+    config = Config.fromfile(path)
+    config.merge_from_dict(options or {})
+    built = MODELS.build(dict(config.model, _scope_='isalux_mm')).eval()
+    built.load_state_dict(read_state_dict(weights))
+    return prepare_for_inference(built.network)
+
+
+def read(path: str | Path) -> Tensor:
+    """A picture as (1, 3, H, W)."""
+    return to_tensor(read_image(path))[None]
+
+
+def well_lit(folder: Path, count: int) -> list[Tensor]:
+    """The first photographs of a folder that are well lit.
+
+    Raises:
+        ValueError: if there are less than `count`.
+    """
+    found = list(islice(filter(is_well_lit, map(read, list_images(folder))), count))
+    if len(found) < count:
+        raise ValueError(f'--photos must hold {count} photographs with a mean luma of 0.3 and more, '
+                         f'{folder} has {len(found)}')
+    return found
+
+
+def pairs(low: Path, gt: Path, names: set[str] | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pairs by name, all of them or those of `names` (without suffix)."""
+    dataset = PairedImageDataset(data_prefix=dict(low=str(low), gt=str(gt)))
+    for record in (dataset.get_data_info(i) for i in range(len(dataset))):
+        if names is None or Path(record['low_path']).stem in names:
+            yield read(record['low_path']), read(record['gt_path'])
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', help='name of a packaged model, or a config file')
+    parser.add_argument('checkpoint', nargs='?', help='weights (.pth or .safetensors), never unpickled')
+    parser.add_argument('--photos', type=Path, metavar='DIR', help='photographs of which none was trained on')
+    parser.add_argument('--count', type=int, default=PHOTOGRAPHS, help='of photographs')
+    parser.add_argument('--exposed', type=int, help='how many of them are shown at ten exposures; all by default')
+    parser.add_argument('--low', type=Path, metavar='DIR', help='low images of pairs')
+    parser.add_argument('--gt', type=Path, metavar='DIR', help='their references')
+    parser.add_argument('--names', type=Path, metavar='CONFIG',
+                        help="config with the names of the pairs to use, 'lol_v1_holdout', held out of training")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    if (args.low is None) != (args.gt is None):
+        parser.error('--low and --gt go together')
+    return args
+
+
+def main() -> int:
+    args = parse_args()
+    network = load_network(args.model, args.checkpoint, args.cfg_options)
+    values: dict[str, float] = {}
+    if args.photos:
+        photographs = well_lit(args.photos, args.count)
+        values |= measure_well_lit(network, photographs)
+    values |= measure_gray(network)
+    if args.photos:
+        values |= measure_exposures(network, photographs[:args.exposed])
+    if args.low:
+        names = set(map(str, Config.fromfile(args.names).lol_v1_holdout)) if args.names else None
+        values |= measure_chroma(network, pairs(args.low, args.gt, names))
+    print(as_markdown(values))
+    further = {name: value for name, value in values.items() if name not in DEMANDS}
+    if further:
+        print('\n' + ', '.join(f'{name} {value:.3f}' for name, value in further.items()))
+    return 0 if all(DEMANDS[name].holds(value) for name, value in values.items() if name in DEMANDS) else 1
+
+
+if __name__ == '__main__':
+    torch.set_grad_enabled(False)
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Compares the low-light synthesis with real cameras: statistics of pairs as one Markdown table.
+`python tools/compare_synthesis.py PHOTOS --real LOL=data/LOL/our485 --real other=data/other_camera`
+
+PHOTOS is a folder of well-lit photographs, or several; a real set is a folder that holds pairs in low/ and high/.
+Every photograph is made dark once by the training's synthesis; well-lit draws and charts are left out, for the real
+sets have none. Cells are medians with the 10th to the 90th percentile; isalux_mm/functional/pair_statistics.py says
+what each statistic is. Of real pairs these numbers alone are taken.
+"""
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+from rich.progress import track
+
+from isalux_mm.datasets.image_datasets import PairedImageDataset
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_ranges import BASES, DegradationRanges
+from isalux_mm.functional.pair_mixture import PairMixture, keep_luma, mixed_pair
+from isalux_mm.functional.pair_statistics import PairStatistics, pair_statistics, spans
+from isalux_mm.functional.resizing import shrink
+from isalux_mm.io.images import list_images, read_image
+
+ROWS = dict(
+    slope='log slope',
+    saturation='saturation, low over reference',
+    mean_ratio='mean ratio',
+    reference_luma='luma of the reference',
+    red_cast='cast, red over green',
+    blue_cast='cast, blue over green',
+    noise='noise, 8-bit levels',
+    correlation='noise, correlation of neighbours',
+    chroma_noise='noise, chroma over luma',
+    clipped='share of values at zero')
+ROUNDING = 0.005  # of the cells
+Spans = dict[str, tuple[float, float, float]]
+
+
+def real_pairs(folder: Path, count: int | None) -> Iterator[PairStatistics]:
+    """Statistics of the pairs in a folder, `count` of them evenly over the sorted names."""
+    dataset = PairedImageDataset(str(folder), dict(low='low', gt='high'))
+    for k in evenly(len(dataset), count):
+        info = dataset.get_data_info(k)
+        yield pair_statistics(read_image(info['low_path']), read_image(info['gt_path']))
+
+
+def synthetic_pairs(photos: list[Path], ranges: DegradationRanges, count: int | None, *, max_side: int,
+                    seed: int) -> Iterator[PairStatistics]:
+    """Statistics of photographs made dark, `count` of them evenly over the sorted names."""
+    for k in evenly(len(photos), count):
+        image = keep_luma(shrink(read_image(photos[k]), max_side))
+        rng = seeded_generator(seed, photos[k].name)
+        low, reference, _ = mixed_pair(image, ranges, PairMixture(chart_share=0.0), rng)
+        yield pair_statistics(low, reference)
+
+
+def evenly(total: int, count: int | None) -> list[int]:
+    """At most `count` of `total` indices, evenly spaced."""
+    count = min(count or total, total)
+    return [k * total // count for k in range(count)]
+
+
+def markdown(columns: dict[str, Spans]) -> str:
+    """The table: a row for each statistic, a column for each set."""
+    lines = ['| | ' + ' | '.join(columns) + ' |', '|---' * (len(columns) + 1) + '|']
+    for name, title in ROWS.items():
+        cells = ('{:.2f} ({:.2f} to {:.2f})'.format(*found[name]) for found in columns.values())
+        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def uncovered(synthetic: Spans, real: dict[str, Spans]) -> list[str]:
+    """What of the real sets' 10th to 90th percentiles lies outside the synthesis's; a line each."""
+    lines = []
+    for name, title in ROWS.items():
+        _, low, high = synthetic[name]
+        lines += [f'{title}: {set_name} reaches from {a:.2f} to {b:.2f}, the synthesis from {low:.2f} to {high:.2f}'
+                  for set_name, (_, a, b) in ((key, found[name]) for key, found in real.items())
+                  if a < low - ROUNDING or b > high + ROUNDING]
+    return lines
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('photos', type=Path, nargs='+', help='folders of well-lit photographs, read with sub-folders')
+    parser.add_argument('--real', action='append', default=[], metavar='NAME=FOLDER', help='a set of real pairs')
+    parser.add_argument('--base', choices=sorted(BASES), default='cameras', help='what darkness is drawn from')
+    parser.add_argument('--count', type=int, help='at most so many pairs of each set, evenly; default: all')
+    parser.add_argument('--max-side', type=int, default=640, help='photographs are shrunk to this longest side')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    for folder in args.photos:
+        if not folder.is_dir():
+            parser.error(f'photos must be folders, got {folder}')
+    for real in args.real:
+        if '=' not in real:
+            parser.error(f'--real must be NAME=FOLDER, got {real}')
+    if args.count is not None and args.count < 1:
+        parser.error(f'--count must be at least 1, got {args.count}')
+    return args
+
+
+def main() -> int:
+    args = parse_args()
+    cv2.setNumThreads(1)
+    photos = sorted(path for folder in args.photos for path in list_images(folder))
+    if not photos:
+        print('no photograph in ' + ', '.join(map(str, args.photos)), file=sys.stderr)
+        return 2
+    show = partial(track, console=Console(stderr=True))  # the table alone goes to the output
+    real = {}
+    for name, folder in (one.split('=', 1) for one in args.real):
+        try:
+            real[name] = spans(list(show(real_pairs(Path(folder), args.count), description=name)))
+        except (FileNotFoundError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 2
+    ranges = replace(BASES[args.base], lit_share=0.0)
+    made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed)
+    synthetic = spans(list(show(made, description='synthesis')))
+    print(markdown({**real, 'synthesis': synthetic}))
+    for line in uncovered(synthetic, real):
+        print(f'not spanned: {line}', file=sys.stderr)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Draws a set of pictures before and after a model on one sheet, to be looked at:
+`python tools/contact_sheet.py MODEL_OR_CONFIG [CHECKPOINT] --inputs DIR [DIR ...] --out SHEET.jpg`.
+
+One column a picture: input, output and, where --references has a picture of the same name, the reference; its name is
+under it. MODEL_OR_CONFIG is the name of a packaged model, which brings its weights, or a config file. Outputs are what
+`isalux enhance` gives, with --clip what benchmarks score. Examples:
+
+    python tools/contact_sheet.py isalux_zero_shot --inputs data/LOL/eval15/low --references data/LOL/eval15/high \\
+        --out eval15.jpg
+    python tools/contact_sheet.py isalux_zero_shot --inputs DARK_PHOTOS WELL_LIT --well-lit --count 20 --out lit.jpg
+"""
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from isalux_mm.apis import EnhanceInferencer
+from isalux_mm.apis.tone import Tone
+from isalux_mm.datasets.image_datasets import pair_key
+from isalux_mm.datasets.transforms import to_tensor
+from isalux_mm.evaluation.harmlessness import is_well_lit
+from isalux_mm.io.images import list_images, read_image, write_image
+from isalux_mm.visualization.contact_sheet import draw_contact_sheet
+from isalux_mm.visualization.panels import to_array
+
+ROWS = ('input', 'output', 'reference')
+
+
+def references_of(folders: list[Path]) -> dict[str, Path]:
+    """Reference pictures by the key that names of pairs share."""
+    return {pair_key(path.relative_to(folder)): path for folder in folders for path in list_images(folder)}
+
+
+def inputs_of(folders: list[Path], well_lit: bool) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Caption, key and picture of every input, all or those that are well lit."""
+    for folder in folders:
+        for path in list_images(folder):
+            image = read_image(path)
+            if not well_lit or is_well_lit(to_tensor(image)[None]):
+                name = path.relative_to(folder)
+                yield (name if len(folders) == 1 else folder.name / name).as_posix(), pair_key(name), image
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', help='name of a packaged model, or a config file')
+    parser.add_argument('checkpoint', nargs='?', help='weights (.pth or .safetensors), never unpickled')
+    parser.add_argument('--inputs', type=Path, nargs='+', required=True, metavar='DIR')
+    parser.add_argument('--references', type=Path, nargs='+', default=[], metavar='DIR')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='a picture; .jpg keeps it small')
+    parser.add_argument('--count', type=int, help='first pictures only')
+    parser.add_argument('--well-lit', action='store_true', help='only pictures with a mean luma of 0.3 and more')
+    parser.add_argument('--clip', action='store_true', help='cut highlights off instead of compressing them')
+    parser.add_argument('--columns', type=int, default=6, help='pictures side by side')
+    parser.add_argument('--width', type=int, default=240, help='of a picture on the sheet, pixels')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    inferencer = EnhanceInferencer(args.model, args.checkpoint, device='cpu', show_progress=False)
+    references = references_of(args.references)
+    columns, tone = [], Tone(highlights='clip' if args.clip else 'soft')
+    for caption, key, image in track(list(islice(inputs_of(args.inputs, args.well_lit), args.count)), 'pictures'):
+        low = to_tensor(image)[None]
+        pictures = [to_array(low[0]), to_array(tone.apply(inferencer.enhance(low), low)[0])]
+        if key in references:
+            pictures.append(to_array(to_tensor(read_image(references[key]))))
+        columns.append((caption, pictures))
+    if not columns:
+        print(f'no picture in {", ".join(map(str, args.inputs))}', file=sys.stderr)
+        return 1
+    sheet = draw_contact_sheet(columns, ROWS, per_band=args.columns, width=args.width)
+    write_image(args.out, sheet / np.float32(255))
+    print(f'{len(columns)} pictures: {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    with torch.inference_mode():
+        sys.exit(main())

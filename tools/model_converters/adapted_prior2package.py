@@ -1,0 +1,51 @@
+"""The weights of an adapted semantic prior, taken out of a checkpoint of its training.
+
+    python tools/model_converters/adapted_prior2package.py work_dirs/dark_adaptation/iter_1000.pth \\
+        isalux_mm/weights/semantic_prior.safetensors
+
+Half precision, under the names of the network alone, as `PackagedSemanticPrior` loads them. Of a training with averaged
+weights the checkpoint's `state_dict` holds the average.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import Tensor
+
+from isalux_mm.io.whole_file import whole_file
+from isalux_mm.models.pretrained import read_state_dict
+
+PREFIX = 'student.network.'
+
+
+def student_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The student's tensors in half precision.
+
+    Raises:
+        ValueError: if there are none: the checkpoint is of another model.
+    """
+    state = read_state_dict(checkpoint)
+    found = {name.removeprefix(PREFIX): value.half().contiguous() for name, value in state.items()
+             if name.startswith(PREFIX)}
+    if not found:
+        raise ValueError(f'{checkpoint}: expected a checkpoint of PriorAdaptation, with {PREFIX}..., '
+                         f'got {list(state)[:3]}')
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the weights; 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('weights', type=Path, help='safetensors file to write')
+    options = parser.parse_args(arguments)
+    weights = student_weights(options.checkpoint)
+    with whole_file(options.weights) as file:
+        file.write(save(weights, metadata=dict(source=options.checkpoint.name)))
+    print(f'{options.weights}: {sum(value.numel() for value in weights.values()):,} weights')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

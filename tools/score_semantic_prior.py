@@ -1,0 +1,114 @@
+"""What darkness costs a semantic prior, and how much of it an adapted one wins back: a table.
+
+    python tools/score_semantic_prior.py checkpoints/deeplabv3_mnv2_pascal.safetensors \\
+        --pairs data/LOL/eval15 --photos data/coco/val2017 --gains 0.12 0.02 0.004
+
+The stock network labels the bright pictures; three label the dark ones: the stock network, the same behind the
+packaged prior's multiplication of dark pictures, and the adapted network behind it. Measured are the share of pixels
+with the same label, and the intersection over union averaged over the classes that the stock network sees in the
+bright, both over all pixels of a set; and the share that the adapted one wins back of what darkness costs.
+
+`--pairs` takes folders with `low` and `high`; `--photos` are made dark by the physical synthesis, at fixed gains in
+linear light, with noise, as `DarkenImage` does it, and `1` as a gain leaves them as they are.
+"""
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import isalux_mm.models  # noqa: F401
+from isalux_mm.datasets.darkening import darken, darkness_ranges
+from isalux_mm.datasets.transforms import to_tensor
+from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
+from isalux_mm.io.images import list_images, read_image
+from isalux_mm.models.deeplab import LEAST_LUMA, PACKAGED, PackagedSemanticPrior
+from isalux_mm.models.prior_adaptation import labels, size_of
+
+HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
+        'mean IoU: stock', 'multiplied', 'adapted', 'won back')
+
+Pair = tuple[Tensor, Tensor]  # dark and bright, (1, 3, H, W), RGB in [0, 1]
+
+
+def load_prior(weights: Path, short_side: int, *, least_luma: float = LEAST_LUMA) -> PackagedSemanticPrior:
+    """A prior with the weights of a file; options as of `PackagedSemanticPrior`."""
+    prior = PackagedSemanticPrior(checkpoint=str(weights), short_side=short_side, least_luma=least_luma)
+    prior.init_weights()
+    return prior
+
+
+def real_pairs(folder: Path) -> Iterator[Pair]:
+    """Pairs of equal names of `low` and `high`."""
+    for low in list_images(folder / 'low'):
+        yield to_tensor(read_image(low))[None], to_tensor(read_image(folder / 'high' / low.name))[None]
+
+
+def darkened(folder: Path, gain: float, seed: int) -> Iterator[Pair]:
+    """Photographs and what they become; an image's darkness hangs on its name, the gain and the seed alone."""
+    for path in list_images(folder):
+        image = read_image(path)
+        dark = image
+        if gain < 1:
+            rng = seeded_generator(seed, path.name)
+            dark, _ = darken(np.round(image * 255).astype(np.uint8), darkness_ranges(gain=gain), rng)
+            dark = dark.astype(np.float32) / 255
+        yield to_tensor(dark)[None], to_tensor(image)[None]
+
+
+@torch.no_grad()
+def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
+          priors: Sequence[PackagedSemanticPrior]) -> list[tuple[float, float]]:
+    """Pixel agreement and mean IoU of each prior on the dark pictures with the teacher on the bright ones."""
+    counts = [torch.zeros(teacher.out_channels, teacher.out_channels, dtype=torch.int64) for _ in priors]
+    for dark, bright in pairs:
+        expected = labels(teacher(bright), size_of(bright))
+        for count, prior in zip(counts, priors):
+            count += confusion(labels(prior(dark), size_of(dark)), expected, teacher.out_channels)
+    return [(pixel_agreement(count), mean_iou(count)) for count in counts]
+
+
+def row(name: str, scores: Sequence[tuple[float, float]]) -> str:
+    """A line of the table; what was won back is the share of the distance from the first to full agreement."""
+    cells = [name]
+    for values in zip(*scores):
+        won = f'{(values[-1] - values[0]) / (1 - values[0]):.0%}' if values[0] < 1 else '-'
+        cells += [*(f'{value:.3f}' for value in values), won]
+    return line(cells)
+
+
+def line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
+    return f'| {" | ".join(cells)} |'
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the table; 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('stock', type=Path, help='weights that were started from; they label the bright pictures')
+    parser.add_argument('--adapted', type=Path, default=PACKAGED, help="weights to judge; the package's if left out")
+    parser.add_argument('--pairs', type=Path, nargs='*', default=[], help='folders with low and high')
+    parser.add_argument('--photos', type=Path, nargs='*', default=[], help='folders of well-lit photographs')
+    parser.add_argument('--gains', type=float, nargs='*', default=[1, 0.12, 0.02, 0.004])
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--short-side', type=int, default=257)
+    options = parser.parse_args(arguments)
+    side = options.short_side
+    stock = load_prior(options.stock, side, least_luma=0)
+    priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
+    sets = {f'{folder}, low': real_pairs(folder) for folder in options.pairs}
+    sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder)) for folder in options.pairs}
+    sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed)
+             for folder in options.photos for gain in options.gains}
+    print(line(HEAD) + '\n|' + '---|' * len(HEAD))
+    for name, pairs in sets.items():
+        print(row(name, score(pairs, stock, priors)), flush=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
