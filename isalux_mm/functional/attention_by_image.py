@@ -1,7 +1,8 @@
 """Pixel parts of the Gram form of the attention, one image after another, with a backward of their own (ours).
 
 For training on a CPU, as `expert_by_image`: an image's maps stay in the cache from one operator to the next.
-`gram_by_image` equals `channel_attention.gram_matrix`, `mix_by_image` equals `mix_plain`, in value and gradient.
+`gram_by_image` equals `channel_attention.gram_matrix`, `attention_of_streams` equals `attention_from_gram` there,
+`mix_by_image` equals `mix_plain`, in value and gradient.
 """
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from isalux_mm.functional.channel_attention import NORM_EPS
 
 
 def gram_by_image(tokens: Tensor) -> Tensor:
@@ -30,6 +33,31 @@ class _GramByImage(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         tokens, = ctx.saved_tensors
         return tokens @ (grad + grad.transpose(1, 2))
+
+
+def attention_of_streams(gram: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, temperature: Tensor) -> Tensor:
+    """`channel_attention.attention_from_gram` with one product for the queries and keys of all streams.
+
+    Args:
+        gram: S, (B, C, C), symmetric: its gradient is that of a symmetric matrix.
+        w_q, w_k, w_v: projections of S streams side by side, (S C, C), output first.
+        temperature: (S heads, 1, 1).
+
+    Returns:
+        (B, S C, C), in the dtype of `gram`.
+    """
+    batch, channels, _ = gram.shape
+    heads, rows = temperature.shape[0], w_q.shape[0]
+    with torch.autocast(gram.device.type, enabled=False):
+        w_q, w_k, w_v, temperature = (w.to(gram.dtype) for w in (w_q, w_k, w_v, temperature))
+        both = torch.cat([w_q, w_k]).t()  # (C, 2 S C)
+        projected = (gram.flatten(0, 1) @ both).view(batch, channels, 2, heads, -1)  # S symmetric: (W S)^T
+        squared = (projected * both.view(channels, 2, heads, -1)).sum(dim=1)  # (B, 2, S heads, C / heads)
+        q_scale, k_scale = squared.clamp_min(NORM_EPS**2).rsqrt().unbind(dim=1)
+        # (B, S heads, C / heads, C) @ (S heads, C, C / heads)
+        cosines = projected[:, :, 0].permute(0, 2, 3, 1) @ w_k.view(heads, -1, channels).transpose(1, 2)
+        scaled = cosines * (q_scale * temperature[:, 0]).unsqueeze(-1) * k_scale.unsqueeze(-2)
+        return (scaled.softmax(dim=-1) @ w_v.view(heads, -1, channels)).view(batch, rows, channels)
 
 
 def mix_plain(tokens: Tensor, mixing: Tensor | None, enriched: Sequence[tuple[Tensor, Tensor]],

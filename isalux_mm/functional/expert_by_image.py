@@ -1,8 +1,7 @@
 """Experts of the mixture, one image after another, with a backward of their own (ours; for training on a CPU).
 
 An image's hidden maps stay in the cache from one operator to the next, where those of a batch go through main memory
-each time. What the backward keeps is the input of either GELU; its output is computed again, which costs less than
-writing and reading it. `experts_of_images` and `experts_of_images_plain` are equal in value and gradient.
+each time. `experts_of_images` and `experts_of_images_plain` are equal in value and gradient.
 """
 from typing import Any, NamedTuple
 
@@ -66,9 +65,11 @@ class _ExpertsOfImages(torch.autograd.Function):
         out, kept = torch.empty_like(tokens, memory_format=torch.contiguous_format), []
         for i, (x, w1, b1, w2, b2, w3, b3) in enumerate(zip(tokens, *weights)):
             expanded = torch.addmm(b1, x, w1.t())
-            convolved = _convolve(F.gelu(expanded), w2, b2, size)
-            torch.addmm(b3, F.gelu(convolved), w3.t(), out=out[i])
-            kept += [expanded, convolved]
+            active = F.gelu(expanded)
+            convolved = _convolve(active, w2, b2, size)
+            active_after = F.gelu(convolved)
+            torch.addmm(b3, active_after, w3.t(), out=out[i])
+            kept += [expanded, active, convolved, active_after]
         ctx.size = size
         ctx.save_for_backward(tokens, *weights, *kept)
         return out
@@ -82,14 +83,13 @@ class _ExpertsOfImages(torch.autograd.Function):
         grad_tokens, grad_weights = torch.empty_like(grad), [torch.empty_like(w) for w in weights]
         for i, (g, x, w1, w2, w3) in enumerate(zip(grad, tokens, weights[0], weights[2], weights[4])):
             dw1, db1, dw2, db2, dw3, db3 = (w[i] for w in grad_weights)
-            expanded, convolved = kept[2 * i:2 * i + 2]
+            expanded, active, convolved, active_after = kept[4 * i:4 * i + 4]
             torch.sum(g, dim=0, out=db3)
-            torch.mm(g.t(), F.gelu(convolved), out=dw3)
+            torch.mm(g.t(), active_after, out=dw3)
             hidden = _gelu_backward(torch.mm(g, w3), convolved)
             torch.sum(hidden, dim=0, out=db2)
-            activated = _to_map(F.gelu(expanded), ctx.size)
             dw2.copy_(conv2d_weight(
-                activated, w2.shape, _to_map(hidden, ctx.size), padding=1, groups=_groups(w2)))
+                _to_map(active, ctx.size), w2.shape, _to_map(hidden, ctx.size), padding=1, groups=_groups(w2)))
             hidden = _gelu_backward(_convolve_backward(hidden, w2, ctx.size), expanded)
             torch.sum(hidden, dim=0, out=db1)
             dw1.copy_(torch.mm(x.t(), hidden).t())

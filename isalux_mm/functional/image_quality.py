@@ -93,7 +93,7 @@ def _structure_term(pred: Tensor, gt: Tensor, *, coarsest: bool) -> Tensor:
     if coarsest:
         pred, gt = (F.pad(x, [WINDOW // 2] * 4, mode='reflect') for x in (pred, gt))
     maps = _blur(torch.cat([pred, gt, pred * pred, gt * gt, pred * gt], dim=1))
-    mean_pred, mean_gt, square_pred, square_gt, product = maps.chunk(5, dim=1)
+    mean_pred, mean_gt, square_pred, square_gt, product = maps.contiguous().chunk(5, dim=1)
     squares, means_product = mean_pred**2 + mean_gt**2, mean_pred * mean_gt
     variances = (square_pred - mean_pred**2).clamp_min(0) + (square_gt - mean_gt**2).clamp_min(0)
     term = (2 * (product - means_product) + C2) / (variances + C2)

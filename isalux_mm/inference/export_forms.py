@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.functional.tone import HIGHLIGHTS, within_white
-from isalux_mm.models.blocks import UpsampleFuse
+from isalux_mm.models.blocks import PriorAdapter, UpsampleFuse
 from isalux_mm.models.experts import MoEFFN
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
@@ -110,6 +110,8 @@ def exportable(network: nn.Module) -> nn.Module:
             module.merge()
         elif isinstance(module, UpsampleFuse):
             network.set_submodule(name, UncutUpsampleFuse(module))
+        elif isinstance(module, PriorAdapter):
+            network.set_submodule(name, nn.Sequential(*module))  # its layers without changes of memory layout
         elif isinstance(module, MoEFFN):
             network.set_submodule(name, AllExpertsFFN(module))
     return network

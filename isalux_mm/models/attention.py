@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isalux_mm.functional.attention_by_image import gram_by_image, mix_by_image
+from isalux_mm.functional.attention_by_image import attention_of_streams, gram_by_image, mix_by_image
 from isalux_mm.functional.channel_attention import attention_from_gram, channel_attention, gram_matrix
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.models.lora import LoRAProjection
@@ -27,6 +27,11 @@ def to_tokens(x: Tensor) -> Tensor:
 def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
     """(B, HW, C) -> (B, C, H, W), channels-last in memory, no copy."""
     return tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+
+
+def runs_by_image(x: Tensor) -> bool:
+    """Whether the forms with a backward of their own pay: in eager training on a CPU."""
+    return torch.is_grad_enabled() and x.device.type == 'cpu' and not torch.compiler.is_compiling()
 
 
 class ChannelSelfAttention(nn.Module):
@@ -78,8 +83,8 @@ class HISAAttention(StatisticsLayer):
         lora_reduction: r of LoRA's rank C/r; `None` switches LoRA off.
         streams: which of 'illumination', 'semantics' exist.
         form: 'gram' (one pass over the pixels, shared by both streams), 'by_image' (the same, one image after another
-            with a backward of its own, the fastest for training on a CPU; elsewhere or compiled, 'gram') or 'plain'
-            (the reference).
+            with a backward of its own, the fastest for training on a CPU; elsewhere, without gradients or compiled,
+            'gram') or 'plain' (the reference).
         depthwise_qkv: depthwise 3x3 on q, k, v; needs the plain form.
 
     Raises:
@@ -126,7 +131,7 @@ class HISAAttention(StatisticsLayer):
             (B, C, H, W).
         """
         priors = dict(illumination=illumination, semantics=semantics)
-        if self.form == 'by_image' and x.device.type == 'cpu' and not torch.compiler.is_compiling():
+        if self.form == 'by_image' and runs_by_image(x):
             return self._forward_by_image(x, priors)
         # what tiles share is S, so they take the Gram form where there is one
         by_gram = self.form != 'plain' or (self.statistics is not None and not self.depthwise_qkv)
@@ -145,11 +150,15 @@ class HISAAttention(StatisticsLayer):
         _, _, h, w = x.shape
         tokens = to_tokens(x)
         gram = self.shared(gram_by_image(tokens) / (h * w))
+        streams: Any = self.streams.values()
+        q, k, v = (torch.cat([p.folded_weight() for p in projections])
+                   for projections in zip(*((s.q, s.k, s.v) for s in streams)))
+        mixing = attention_of_streams(gram, q, k, v, torch.cat([s.temperature for s in streams]))
+        matrices = {name: self.scales[name] * m for name, m in zip(self.streams, mixing.chunk(len(streams), dim=1))}
         alone: Tensor | None = None
         enriched = []
-        streams: Any = self.streams
-        for name, stream in streams.items():
-            matrix, prior = self.scales[name] * stream.mixing_matrix(gram), priors[name]
+        for name, matrix in matrices.items():
+            prior = priors[name]
             if prior is not None:
                 enriched.append((matrix, to_tokens(prior)))
             else:

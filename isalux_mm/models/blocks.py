@@ -3,6 +3,7 @@
 Sizes: down gives ceil(H / 2), up is cropped to its skip, so that every size from 1 x 1 passes without padding.
 """
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isalux_mm.models.gates import Routing
@@ -62,6 +63,12 @@ class PriorAdapter(nn.Sequential):
         nn.init.ones_(spatial.get_parameter('bias'))
         super().__init__(nn.Conv2d(in_channels, embed_dims, 1), nn.GELU(), spatial)
 
+    def forward(self, prior: Tensor) -> Tensor:
+        """prior: (B, C_in, H, W); returns (B, C, H, W), channels-last in memory, in which a CPU does all three best."""
+        weight, bias = self.get_parameter('0.weight'), self.get_parameter('0.bias')
+        hidden = self[1](F.linear(prior.permute(0, 2, 3, 1), weight.flatten(1), bias))
+        return self[2](hidden.permute(0, 3, 1, 2))
+
 
 class Downsample(nn.Conv2d):
     """Halves the size, ceil(H / 2), with a 3x3 convolution of stride 2."""
@@ -71,7 +78,11 @@ class Downsample(nn.Conv2d):
 
 
 class UpsampleFuse(nn.Module):
-    """Doubles the size with a 2x2 transposed convolution, crops to the skip, fuses both with a 1x1 convolution."""
+    """Doubles the size with a 2x2 transposed convolution, crops to the skip, fuses both with a 1x1 convolution.
+
+    The fusion is linear: its half for the doubled map is folded into the transposed convolution, whose four places in a
+    cell do not overlap and so are one product.
+    """
 
     def __init__(self, in_dims: int, out_dims: int):
         super().__init__()
@@ -81,4 +92,9 @@ class UpsampleFuse(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """x: (B, C_in, ceil(H / 2), ceil(W / 2)), skip: (B, C_out, H, W); returns (B, C_out, H, W)."""
         h, w = skip.shape[-2:]
-        return self.fuse(torch.cat([self.up(x)[..., :h, :w], skip], dim=1))
+        of_up, of_skip = self.fuse.weight.flatten(1).chunk(2, dim=1)
+        cells = F.linear(x.permute(0, 2, 3, 1), torch.einsum('oc,icyx->yxoi', of_up, self.up.weight).flatten(0, 2))
+        # (B, H / 2, W / 2, 2 * 2 * C) -> (B, H, W, C)
+        doubled = cells.unflatten(3, (2, 2, -1)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        bias = self.fuse.get_parameter('bias') + of_up @ self.up.get_parameter('bias')
+        return (F.linear(skip.permute(0, 2, 3, 1), of_skip, bias) + doubled[:, :h, :w]).permute(0, 3, 1, 2)

@@ -207,9 +207,9 @@ class MoEFFN(nn.Module):
         dispatch: 'fused' (images that chose the same experts run together, their experts as one; on an accelerator or
             compiled, 'batched'), 'batched' (all images together, weights gathered by image, nothing read on the
             host), 'by_image' (one image after another with a backward of its own, the fastest for training on a CPU;
-            elsewhere, compiled, or where a kind has no such form, as 'fused'), 'sparse' (each expert runs on the images
-            that chose it; what the others do for a mixture of kinds or widths), 'dense' (every expert on every image:
-            the plain reference).
+            elsewhere, without gradients, compiled, or where a kind has no such form, as 'fused'), 'sparse' (each expert
+            runs on the images that chose it; what the others do for a mixture of kinds or widths), 'dense' (every
+            expert on every image: the plain reference).
 
     Attributes:
         dispatch: as asked for; `form` says what is run.
@@ -260,7 +260,8 @@ class MoEFFN(nn.Module):
             return 'sparse'
         if self.dispatch in ('fused', 'by_image') and not host_may_read:
             return 'batched'
-        return 'fused' if self.dispatch == 'by_image' and not self.experts_run_by_image else self.dispatch
+        by_image = self.experts_run_by_image and torch.is_grad_enabled()
+        return 'fused' if self.dispatch == 'by_image' and not by_image else self.dispatch
 
     def _forward_dense(self, x: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         """Every expert on every image; those not selected get the weight zero."""

@@ -115,7 +115,7 @@ class ISALux(EnhancementNetwork):
         check_image(image, 'B 3 H W')
         routings: list[Routing] = []
         tile = self.whole(image) if tile is None else tile
-        priors = [(channels_last(a), channels_last(b)) for a, b in self.prior_features(image, tile)]
+        priors = self.prior_features(image, tile)
         brightened = self.brightened(image, tile)
         x = self.embed(torch.cat([image, brightened], dim=1) if self.brightened_input else image)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -167,11 +167,6 @@ class ISALux(EnhancementNetwork):
             if routing is not None:
                 routings.append(routing)
         return x
-
-
-def channels_last(features: Tensor | None) -> Tensor | None:
-    """Prior features in the memory layout of the features that they multiply."""
-    return None if features is None else features.contiguous(memory_format=torch.channels_last)
 
 
 def gamma_exponent(image: Tensor) -> Tensor:

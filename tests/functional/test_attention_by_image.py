@@ -2,8 +2,13 @@
 import pytest
 import torch
 
-from isalux_mm.functional.attention_by_image import gram_by_image, mix_by_image, mix_plain
-from isalux_mm.functional.channel_attention import gram_matrix
+from isalux_mm.functional.attention_by_image import (
+    attention_of_streams,
+    gram_by_image,
+    mix_by_image,
+    mix_plain,
+)
+from isalux_mm.functional.channel_attention import attention_from_gram, gram_matrix
 
 
 def example(with_mixing, enriched, images=2, pixels=7, channels=3, dtype=torch.float64):
@@ -49,6 +54,20 @@ def test_gram_is_the_plain_form_for_any_gradient():
     gradients = [torch.autograd.grad((form(tokens) * factor).sum(), tokens)[0] for form in (gram_by_image, gram_matrix)]
     torch.testing.assert_close(*gradients)
     torch.testing.assert_close(gram_by_image(tokens), gram_matrix(tokens))
+
+
+@pytest.mark.parametrize('streams, heads', [(1, 1), (1, 3), (2, 1), (2, 2)])
+def test_attention_of_streams_is_that_from_the_gram_matrix(streams, heads):
+    generator = torch.Generator().manual_seed(0)
+    tokens, *weights = (torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+                        for shape in [(2, 7, 6)] + 3 * [(streams * 6, 6)] + [(streams * heads, 1, 1)])
+    factor = torch.randn(2, streams * 6, 6, generator=generator, dtype=torch.float64)
+    results = []
+    for form in (attention_of_streams, attention_from_gram):
+        out = form(gram_matrix(tokens), *weights)
+        results.append((out, *torch.autograd.grad((out * factor).sum(), [tokens, *weights])))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
 def test_autocast_mixes_in_its_type_and_sums_the_gram_matrix_in_float32():
