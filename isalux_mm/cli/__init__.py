@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 
 import isalux_mm
-from isalux_mm.cli import compare, enhance, explain, export, models, serve, test, train, video
+from isalux_mm.cli import compare, enhance, evaluate, explain, export, models, serve, test, train, video
 from isalux_mm.cli.options import WrongUseError
 
-COMMANDS = (enhance, video, compare, explain, export, models, serve, train, test)
+COMMANDS = (enhance, video, compare, evaluate, explain, export, models, serve, train, test)
 WRONG_USE, INTERRUPTED = 2, 130
 
 
