@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-
 from peers.catalog import CLASSICAL, NAMES, PEERS, load_method
-from tabling.outputs import median_seconds, write_outputs
+from tabling.outputs import checksums, median_seconds, pictures_in, write_outputs
 
 
 def listing() -> str:
@@ -51,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         method, parameters = load_method(args.peer, args.weights)
-        record = write_outputs(method, args.inputs, args.out, parameters=parameters, weights=args.weights,
-                               notes=dict(peer=args.peer, title=title_of(args.peer)))
+        record = write_outputs(method, pictures_in(args.inputs), args.out, notes=dict(
+            title=title_of(args.peer), peer=args.peer, weights=checksums(args.weights), parameters=parameters))
     except (ValueError, FileNotFoundError) as error:
         print(f'run_peer.py: {error}', file=sys.stderr)
         return 2

@@ -92,18 +92,25 @@ def load_network(name: str, weights: Sequence[Path]) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def as_method(network: nn.Module) -> Method:
+def as_method(network: nn.Module, device: str = 'cpu') -> Method:
     """A network of images (B, 3, H, W) as a function of a picture; its result is clamped to [0, 1]."""
+    network.to(device)
 
     @torch.inference_mode()
     def enhance(image: np.ndarray) -> np.ndarray:
-        return network(to_tensor(image)[None]).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+        result = network(to_tensor(image)[None].to(device))
+        return result.clamp(0, 1)[0].permute(1, 2, 0).cpu().numpy()
 
     return enhance
 
 
-def load_method(name: str, weights: Sequence[Path] = ()) -> tuple[Method, int]:
+def load_method(name: str, weights: Sequence[Path] = (), *, device: str = 'cpu') -> tuple[Method, int]:
     """A method of `NAMES`, and the number of its parameters.
+
+    Args:
+        name: key of `PEERS` or `CLASSICAL`.
+        weights: as of `load_network`.
+        device: of a network; classical methods run on the CPU.
 
     Raises:
         ValueError: as `load_network`; also if a classical method is given weights.
@@ -115,4 +122,4 @@ def load_method(name: str, weights: Sequence[Path] = ()) -> tuple[Method, int]:
             raise ValueError(f'{name} has no weights, got {len(weights)} files')
         return CLASSICAL[name][1], 0
     network = load_network(name, weights)
-    return as_method(network), sum(p.numel() for p in network.parameters())
+    return as_method(network, device), sum(p.numel() for p in network.parameters())

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from peers.catalog import NAMES, PEERS
 
 from isalux_mm.datasets.image_datasets import image_key, pair_key
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.io.images import list_images
-from peers.catalog import NAMES, PEERS
 
 MEASURED, TRAINED, PUBLISHED = 'measured', 'trained here', 'published'
 WAYS = ('peer', 'config', 'outputs')  # of which a row has one, or `published` alone
@@ -153,13 +153,13 @@ class Table:
     Attributes:
         name: of the file.
         title: for readers.
-        text: what it shows and what it cannot.
+        shows: what it shows and what it cannot.
         sets: by name.
         rows: in order.
     """
     name: str
     title: str
-    text: str
+    shows: str
     sets: dict[str, EvaluationSet]
     rows: tuple[Row, ...]
 
@@ -188,7 +188,7 @@ def read_table(path: Path) -> Table:
     twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
     if twice:
         raise ValueError(f'rows must have names of their own, got {twice} twice')
-    return Table(path.stem, cfg['title'], cfg['text'], sets, tuple(rows))
+    return Table(path.stem, cfg['title'], cfg['shows'], sets, tuple(rows))
 
 
 def _known(kind: type, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
