@@ -1,7 +1,7 @@
 """Computes a table: trains, runs and scores what is missing of its rows, and writes Markdown and CSV:
-`python tools/run_table.py tools/tables/lol_v1.py --weights checkpoints`.
+`python tools/run_table.py configs/tables/lol_v1.py --weights checkpoints`.
 
-A table is a file of evaluation sets and rows (tools/tables/, docs/tables.md). What is there already is taken up, so an
+A table is a file of evaluation sets and rows (configs/tables/, docs/tables.md). What is there already is taken up, so an
 interrupted table goes on. Rows run one after the other; `--print` prints a command for each that has still to run, for
 a queue:
 
@@ -35,7 +35,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/tables'), metavar='DIR',
                         help='folder of trainings, results and scores (default: work_dirs/tables)')
     parser.add_argument('--out', type=Path, metavar='DIR',
-                        help='folder of the CSV and Markdown (default: in the work folder)')
+                        help='folder of the two CSVs (default: in the work folder, where the Markdown goes)')
     parser.add_argument('--launcher', default='', metavar='WORDS', help='ahead of the training script: torchrun ...')
     parser.add_argument('--device', default='cpu', help='that models run on when they are scored (default: cpu)')
     parser.add_argument('--threads', type=int, default=1, help='of torch when models are scored (default: 1)')
@@ -85,8 +85,8 @@ def write_report(table: Table, args: argparse.Namespace, missing: dict[str, str]
     text = report.to_markdown(table.title, table.shows, sets, lines, missing)
     report.write_lines(out / f'{table.name}.csv', lines)
     report.write_csv(out / f'{table.name}_pictures.csv', report.PICTURES_HEAD, pictures)
-    write_text(out / f'{table.name}.md', text)
-    say(f'written: {out}/{table.name}.csv, {table.name}_pictures.csv, {table.name}.md')
+    write_text(args.work_dir / table.name / f'{table.name}.md', text)
+    say(f'written: {out}/{table.name}.csv, {table.name}_pictures.csv; {args.work_dir}/{table.name}/{table.name}.md')
     return text
 
 

@@ -131,7 +131,7 @@ def test_a_table_from_end_to_end(folder, trainings, capsys):
     assert by_key["Somebody's", 'measured', 'all']['parameters'] == '12'
     assert by_key['Quoted', 'published', 'all']['SSIM'] == '0.9'
     assert by_key['Quoted', 'published', 'all']['source'] == 'another paper'
-    text = (folder / 'out/tiny_table.md').read_text()
+    text = (folder / 'work/tiny_table/tiny_table.md').read_text()
     assert '| Quoted | published: another paper | 31.50 | 0.900 |' in text
     assert f'± {float(trained["PSNR_spread"]):.2f}' in text
 
@@ -205,7 +205,7 @@ def test_wrong_use(folder, capsys):
     assert call(folder, '--rows', 'Nobody') == 2 and 'Nobody' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('path', sorted((ROOT / 'tools/tables').glob('*.py')), ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs/tables').glob('*.py')), ids=lambda p: p.stem)
 def test_the_tables_of_the_repository(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     table = tables.read_table(path)

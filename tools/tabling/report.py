@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from isalux_mm.evaluation.measures import MEASURES
 from isalux_mm.evaluation.metrics import write_csv
@@ -15,12 +16,21 @@ from tabling.tables import PUBLISHED, EvaluationSet, Row, Table
 
 HEAD = ('row', 'how', 'set', 'pictures', 'seeds')
 ENDS = ('', '_low', '_high', '_spread')  # of a measure's columns: mean, interval, deviation over seeds
-TAIL = ('parameters', 'frozen', 'seconds', 'cpu_seconds', 'trained_on', 'command', 'training', 'config_hash',
+TAIL = ('parameters', 'frozen', 'seconds', 'cpu_seconds', 'trained_on', 'command', 'training', 'config', 'config_hash',
         'weights', 'commit', 'versions', 'hardware', 'source', 'note')
 PICTURES_HEAD = ('row', 'seed', 'set', 'picture', 'measure', 'value')
 Line = dict[str, str]  # a line of the CSV
 Scores = dict[int | None, dict[str, dict[str, float]]]  # by seed, by measure, by picture
 DIGITS = 6
+
+
+class Picture(NamedTuple):
+    """A value of one picture."""
+    row: str
+    set: str
+    picture: str
+    measure: str
+    value: float
 
 
 def lines_of(table: Table, work: Path) -> tuple[list[Line], list[list[str]]]:
@@ -52,7 +62,8 @@ def measured_line(row: Row, evaluation_set: EvaluationSet, jobs: Sequence[Job], 
     name = evaluation_set.name
     found = described(jobs[0].record(name))
     made_of = found.get('made_of', {})
-    line = dict(row=row.name, how=row.how, set=name, trained_on=row.trained_on, source=row.source, note=row.note)
+    line = dict(row=row.name, how=row.how, set=name, trained_on=row.trained_on, source=row.source, note=row.note,
+                config=row.config or '')
     line['seeds'] = ' '.join(str(seed) for seed in scores if seed is not None)
     for measure in next(iter(scores.values())):
         of_seeds = [values[measure] for values in scores.values()]
@@ -97,6 +108,13 @@ def read_lines(path: Path) -> list[Line]:
     """The lines of a CSV."""
     with open(path, newline='', encoding='utf-8') as file:
         return list(csv.DictReader(file))
+
+
+def read_pictures(path: Path) -> list[Picture]:
+    """The values of a CSV of pictures."""
+    with open(path, newline='', encoding='utf-8') as file:
+        return [Picture(row['row'], row['set'], row['picture'], row['measure'], float(row['value']))
+                for row in csv.DictReader(file)]
 
 
 def to_markdown(title: str, text: str, sets: Mapping[str, str], lines: Sequence[Line],

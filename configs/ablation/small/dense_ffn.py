@@ -1,4 +1,4 @@
-# Small ablation on LOL-v1 (tools/tables/ablation.py): a dense feed-forward instead of the mixture.
+# Small ablation on LOL-v1 (configs/tables/ablation.py): a dense feed-forward instead of the mixture.
 # Expected: not trained yet; compared with full.py.
 # python tools/train.py configs/ablation/small/dense_ffn.py
 _base_ = ['./full.py']

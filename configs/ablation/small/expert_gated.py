@@ -1,4 +1,4 @@
-# Small ablation on LOL-v1 (tools/tables/ablation.py): gated depthwise experts, as many parameters.
+# Small ablation on LOL-v1 (configs/tables/ablation.py): gated depthwise experts, as many parameters.
 # Expected: not trained yet; compared with full.py.
 # python tools/train.py configs/ablation/small/expert_gated.py
 _base_ = ['./full.py']

@@ -1,4 +1,4 @@
-# Small ablation on LOL-v1 (tools/tables/ablation.py): two experts, both chosen.
+# Small ablation on LOL-v1 (configs/tables/ablation.py): two experts, both chosen.
 # Expected: not trained yet; compared with full.py.
 # python tools/train.py configs/ablation/small/experts_2.py
 _base_ = ['./full.py']

@@ -1,4 +1,4 @@
-# Small ablation on LOL-v1 (tools/tables/ablation.py): both priors, LoRA, four experts of which two are chosen, the
+# Small ablation on LOL-v1 (configs/tables/ablation.py): both priors, LoRA, four experts of which two are chosen, the
 # three terms of Eq. 13; 0.5 M parameters, the packaged semantic prior and its features, so nothing to download.
 # Expected: not trained yet; every row of the table has the same iterations, and is compared within the table alone.
 # python tools/train.py configs/ablation/small/full.py

@@ -1,4 +1,4 @@
-# Small ablation on LOL-v1 (tools/tables/ablation.py): L2 and perceptual loss, no MS-SSIM.
+# Small ablation on LOL-v1 (configs/tables/ablation.py): L2 and perceptual loss, no MS-SSIM.
 # Expected: not trained yet; compared with full.py.
 # python tools/train.py configs/ablation/small/loss_mse_perceptual.py
 _base_ = ['./full.py']

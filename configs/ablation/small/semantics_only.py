@@ -1,4 +1,4 @@
-# Small ablation on LOL-v1 (tools/tables/ablation.py): the semantic prior alone.
+# Small ablation on LOL-v1 (configs/tables/ablation.py): the semantic prior alone.
 # Expected: not trained yet; compared with full.py.
 # python tools/train.py configs/ablation/small/semantics_only.py
 _base_ = ['./full.py']

@@ -1,11 +1,11 @@
 # Dark photographs without references: NIQE, lower is better.
-# python tools/run_table.py tools/tables/no_reference.py --weights checkpoints --out docs/tables
+# python tools/run_table.py configs/tables/no_reference.py --weights checkpoints --out docs/tables
 # data/LIME and data/DICM hold the pictures that the Zero-DCE repository publishes: 9 of LIME's 10, 32 of DICM's 64.
 title = 'Dark photographs without references'
 shows = (
-    'NIQE (Mittal et al., 2013) measures how far local statistics are from those of sharp photographs. It punishes what '
-    'is smooth and does not see wrong colours; differences of some tenths say little. Published figures are of other '
-    'implementations and of more pictures.')
+    'NIQE (Mittal et al., 2013) measures how far local statistics are from those of sharp photographs. It punishes '
+    'what is smooth and does not see wrong colours; differences of some tenths say little. Published figures are of '
+    'other implementations and of more pictures.')
 
 source = 'arXiv 2508.17885; implementation and pictures not stated'
 sets = dict(

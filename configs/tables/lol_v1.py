@@ -1,12 +1,12 @@
 # LOL-v1, eval15, 600x400: classical methods, peers run here from their published weights, ours, and published figures.
-# python tools/run_table.py tools/tables/lol_v1.py --weights checkpoints --out docs/tables
+# python tools/run_table.py configs/tables/lol_v1.py --weights checkpoints --out docs/tables
 # The peers' weights, under the names below, go into checkpoints/ (docs/tables.md says whose they are).
 title = 'LOL-v1, the 15 test pairs at 600x400'
 shows = (
-    'Every measured row went through the same code: results rounded to 8 bits, no picture resized, raw and GT-mean (grey '
-    'with .299, .587 and .114, clipped) side by side. 15 pictures are few, as the intervals say, and 14 of them show scenes '
-    'that the training set shows too: supervised rows are flattered. Published rows are what their sources print; these '
-    'do not all define their figures alike.')
+    'Every measured row went through the same code: results rounded to 8 bits, no picture resized, raw and GT-mean '
+    '(grey with .299, .587 and .114, clipped) side by side. 15 pictures are few, as the intervals say, and 14 of them '
+    'show scenes that the training set shows too: supervised rows are flattered. Published rows are what their sources '
+    'print; these do not all define their figures alike.')
 
 sets = dict(
     eval15=dict(

@@ -1,15 +1,15 @@
 # The paper's ablation and ours at a small budget: 0.5 M parameters, 2,000 iterations of 8 views, three seeds a row.
-# python tools/run_table.py tools/tables/ablation.py --out docs/tables
+# python tools/run_table.py configs/tables/ablation.py --out docs/tables
 # 48 trainings; --print gives a command for each, --launcher 'torchrun --nproc_per_node=4' spreads each over GPUs.
-_base_ = ['../../configs/_base_/datasets/lol_v1_holdout.py']
+_base_ = ['../_base_/datasets/lol_v1_holdout.py']
 
 title = 'Ablation on LOL-v1, small budget'
 shows = (
-    'A network of about 0.5 M parameters, all rows with the same iterations, pictures and learning rate, scored on the 91 '
-    'pictures of 40 scenes that none of them saw. It can show what a part is worth early in the training of a small '
-    'network; it cannot show the order after the paper\'s 150,000 iterations at 1.85 M parameters, and a difference '
-    'below the spread of the seeds shows nothing. The packaged semantic prior and its features stand in the place of '
-    'torchvision\'s. Experts and top-k rows differ in parameters or in computation too.')
+    'A network of about 0.5 M parameters, all rows with the same iterations, pictures and learning rate, scored on the '
+    '91 pictures of 40 scenes that none of them saw. It can show what a part is worth early in the training of a small '
+    'network; it cannot show the order after a full training at 1.85 M parameters, and a difference below the spread '
+    'of the seeds shows nothing. The packaged semantic prior and its features stand in the place of torchvision\'s. '
+    'Experts and top-k rows differ in parameters or in computation too.')
 
 sets = dict(
     held_out=dict(

@@ -1,11 +1,11 @@
 # What a model is worth on pairs of another camera than its own.
-# python tools/run_table.py tools/tables/cross_set.py --weights checkpoints --out docs/tables
-_base_ = ['../../configs/_base_/datasets/other_camera_holdout.py']
+# python tools/run_table.py configs/tables/cross_set.py --weights checkpoints --out docs/tables
+_base_ = ['../_base_/datasets/other_camera_holdout.py']
 
 title = 'Across cameras'
 shows = (
-    'Each model on the camera that it was trained on and on the other. Of the other camera the third of the pairs counts '
-    'that no training here sees; eval15 shares 14 of its 15 scenes with LOL-v1\'s training pairs.')
+    'Each model on the camera that it was trained on and on the other. Of the other camera the third of the pairs '
+    'counts that no training here sees; eval15 shares 14 of its 15 scenes with LOL-v1\'s training pairs.')
 
 measures = ['PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean']
 sets = dict(
