@@ -1,9 +1,9 @@
 """Computes a table: trains, runs and scores what is missing of its rows, and writes Markdown and CSV:
 `python tools/run_table.py configs/tables/lol_v1.py --weights checkpoints`.
 
-A table is a file of evaluation sets and rows (configs/tables/, docs/tables.md). What is there already is taken up, so an
-interrupted table goes on. Rows run one after the other; `--print` prints a command for each that has still to run, for
-a queue:
+A table is a file of evaluation sets and rows (configs/tables/, docs/tables.md). What is there already is taken up, so
+an interrupted table goes on. Rows run one after the other; `--print` prints a command for each that has still to run,
+for a queue:
 
   python tools/run_table.py TABLE --print | while read -r line; do sbatch --wrap "$line"; done
   python tools/run_table.py TABLE --launcher 'torchrun --nproc_per_node=4'

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from mmengine.fileio import dump
 
 from isalux_mm.evaluation.measures import MEASURES
 from isalux_mm.evaluation.score_summary import interval_text
@@ -121,7 +121,7 @@ def metafile_of(results: Mapping[str, Results]) -> str:
     models = [model_entry(line) for line in (found.lines if found else ()) if line.get('config')]
     collection = dict(Name=COLLECTION, Paper=dict(Title='ISALux', URL='https://arxiv.org/abs/2508.17885'),
                       README='docs/model_card.md')
-    return yaml.safe_dump(dict(Collections=[collection], Models=models), sort_keys=False, allow_unicode=True)
+    return dump(dict(Collections=[collection], Models=models), file_format='yaml', sort_keys=False)
 
 
 def model_entry(line: Line) -> dict[str, Any]:
@@ -136,4 +136,4 @@ def model_entry(line: Line) -> dict[str, Any]:
 
 def model_index() -> str:
     """OpenMMLab's model-index.yml."""
-    return yaml.safe_dump(dict(Import=['configs/metafile.yml']), sort_keys=False)
+    return dump(dict(Import=['configs/metafile.yml']), file_format='yaml', sort_keys=False)
