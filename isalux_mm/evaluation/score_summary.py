@@ -152,7 +152,8 @@ def remarks(summaries: Sequence[Summary]) -> list[str]:
             found.append(f'{s.measure}: {s.capped} of {s.pictures} pictures are equal to their references, to '
                          f'rounding at least, and count as {MEASURES[s.measure].most:g} dB')
         if s.without:
-            found.append(f'{s.measure}: {s.without} of {s.without + s.pictures} pictures have no value, and are left out')
+            found.append(f'{s.measure}: {s.without} of {s.without + s.pictures} pictures have no value, and are left '
+                         'out')
     return found
 
 

@@ -43,7 +43,7 @@ def test_pairs_by_equal_names_first(tmp_path):
 def test_pairs_keep_their_sub_folders(tmp_path):
     for name in ('a/s/1.png', 'a/t/1.png', 'b/t/1.png'):
         save(tmp_path / name)
-    assert [partner for partner in pair_files(tmp_path / 'a', tmp_path / 'b').values()] == [None, tmp_path / 'b/t/1.png']
+    assert list(pair_files(tmp_path / 'a', tmp_path / 'b').values()) == [None, tmp_path / 'b/t/1.png']
 
 
 def test_two_of_one_name_are_an_error(tmp_path):
@@ -93,8 +93,8 @@ def test_nothing_pairs(folders):
 def test_another_size_is_an_error_before_anything_is_scored(folders, monkeypatch):
     save(folders / 'ours/1.png', GT[:20])
     monkeypatch.setattr(evaluating, 'score_all', None)
-    with pytest.raises(ValueError, match=r'(?s)1 pictures are of another size, which only a protocol may settle \(lol-v1, '
-                                         r'.*ours/1.png has 32x20, its reference 32x24'):
+    message = r'(?s)1 pictures are of another size, which only a protocol may settle \(lol-v1, .*ours/1.png has 32x20, '
+    with pytest.raises(ValueError, match=f'{message}its reference 32x24'):
         evaluate_folders({'Ours': folders / 'ours'}, reference=folders / 'gt')
 
 

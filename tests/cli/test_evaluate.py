@@ -146,8 +146,9 @@ def test_interrupted_it_keeps_what_is_finished_and_goes_on(tmp_path):
     assert 0 < len(before) < 2000
     for path in sorted((tmp_path / 'out').iterdir())[len(before) + 20:]:
         path.unlink()  # enough is enough
-    done = subprocess.run([sys.executable, *command, '--resume', '--workers', '1'], cwd=tmp_path, env=environment(), capture_output=True,
-                          text=True, timeout=PATIENCE)
+    command += ['--resume', '--workers', '1']
+    done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+                          timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     with open(tmp_path / 's.csv') as file:
         after = {row['image']: row for row in csv.DictReader(file)}
@@ -159,7 +160,7 @@ MEASURED = """
 import resource, sys, time
 from isalux_mm import cli
 started = time.monotonic()
-code = cli.main(['evaluate', 'out', '--reference', 'gt', '--workers', '1', '--measures', 'PSNR', 'SSIM', '--csv', 's.csv'])
+code = cli.main('evaluate out --reference gt --workers 1 --measures PSNR SSIM --csv s.csv'.split())
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(f'\\ncost {code} {time.monotonic() - started} {most}')
 """
