@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import isalux_mm
 from isalux_mm.datasets.image_datasets import pair_key
 from isalux_mm.evaluation.measures import DARK_INPUT, REFERENCE, choose_measures
 from isalux_mm.evaluation.protocols import PROTOCOLS, Protocol
@@ -77,8 +78,9 @@ def evaluate_folders(methods: Mapping[str, Path], *, reference: Path | None = No
     check_sizes(tasks, rules)
     if rules is not None:
         _check_protocol(rules, methods, partners, tasks)
-    settings = dict(folders={name: os.path.abspath(folder) for name, folder in {**methods, **partners}.items()},
-                    measures=list(chosen), protocol=protocol)
+    settings = dict(version=isalux_mm.__version__, measures=list(chosen), protocol=protocol,
+                    methods={name: os.path.abspath(folder) for name, folder in methods.items()},
+                    **{kind: os.path.abspath(folder) for kind, folder in partners.items()})
     if csv_path is not None and go_on:
         found.table = resume(csv_path, settings, tasks, chosen)
     try:
@@ -149,7 +151,7 @@ def _tasks(methods: Mapping[str, Path], partners: Mapping[str, Path], found: Eva
     naming = next(iter([*partners.values(), *methods.values()]))
     for method, folder in methods.items():
         pairs = {kind: pair_files(folder, place) for kind, place in partners.items()}
-        names = pair_files(folder, naming)
+        names = {path: path for path in _files(folder).values()} if folder == naming else pair_files(folder, naming)
         if REFERENCE in partners:
             used = set(pairs[REFERENCE].values())
             found.missing[method] = [str(path) for path in _files(partners[REFERENCE]).values() if path not in used]

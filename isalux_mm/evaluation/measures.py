@@ -153,9 +153,9 @@ def choose_measures(names: Sequence[str], available: Sequence[str]) -> tuple[tup
         FileNotFoundError: if the weights of a measure asked for by its own name are not on disk.
     """
     chosen, notes = set(), []
-    for name in names:
-        check_choice(name, {**MEASURES, **GROUPS}, 'measures')
-    for name in dict.fromkeys(member for name in names for member in GROUPS.get(name, (name, ))):
+    for asked in names:
+        check_choice(asked, {**MEASURES, **GROUPS}, 'measures')
+    for name in dict.fromkeys(member for asked in names for member in GROUPS.get(asked, (asked, ))):
         needs, backbone = MEASURES[name].needs, MEASURES[name].backbone
         lacking = needs is not None and needs not in available
         if name in names and lacking:
