@@ -1,4 +1,4 @@
-"""What is written from the CSVs of tables, docs/benchmarks.md and more: it is up to date, and its figures are theirs."""
+"""What is written from the CSVs of tables, docs/benchmarks.md and more: it is up to date, its figures are theirs."""
 import csv
 import re
 import sys
