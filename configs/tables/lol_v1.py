@@ -6,7 +6,7 @@ shows = (
     'Every measured row went through the same code: results rounded to 8 bits, no picture resized, raw and GT-mean '
     '(grey with .299, .587 and .114, clipped) side by side. 15 pictures are few, as the intervals say, and 14 of them '
     'show scenes that the training set shows too: supervised rows are flattered. Published rows are what their sources '
-    'print; these do not all define their figures alike.')
+    'print; these do not all define their figures alike. Times come from a machine in use and compare rows roughly.')
 
 sets = dict(
     eval15=dict(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from peers.catalog import Method, as_method, load_method
 
@@ -277,7 +276,6 @@ def run_all(jobs: list[Job], sets: Mapping[str, EvaluationSet], settings: Settin
     failures = {}
     for number, job in enumerate(jobs, start=1):
         say(f'[{number}/{len(jobs)}] {job.name}')
-        torch.manual_seed(0)
         try:
             run_job(job, sets, settings)
         except JobError as error:
