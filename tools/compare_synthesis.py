@@ -119,7 +119,7 @@ def main() -> int:
         except (FileNotFoundError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
-    ranges = replace(BASES[args.base], lit_share=0.0)
+    ranges = replace(BASES[args.base], lit_share=0.0, exposed_share=0.0)
     made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed)
     synthetic = spans(list(show(made, description='synthesis')))
     print(markdown({**real, 'synthesis': synthetic}))
