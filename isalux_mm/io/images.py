@@ -79,12 +79,13 @@ def check_whole(path: str | Path) -> None:
     read_image(path)
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
+def write_image(path: str | Path, image: np.ndarray, *, overwrite: bool = False) -> None:
     """Writes (H, W, 3), RGB in [0, 1], as 8 bits in the format of the suffix; whole or not at all.
 
-    The folder is made; the file appears under its name only when it is complete.
+    The folder is made; the file appears under its name only when it is complete, and replaces one that is there only
+    with `overwrite`; errors as of `write_picture`.
     """
-    write_picture(path, Picture(image))
+    write_picture(path, Picture(image), overwrite=overwrite)
 
 
 def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
