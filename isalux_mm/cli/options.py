@@ -1,8 +1,13 @@
 """Options that several sub-commands share, and the inferencer that they describe."""
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from isalux_mm.io.names import check_products
+from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
     from isalux_mm.apis import EnhanceInferencer, EnhanceReport
@@ -68,6 +73,23 @@ def add_overwrite_option(parser: argparse.ArgumentParser, *other_names: str) -> 
     """--overwrite, by its other names too."""
     parser.add_argument('--overwrite', *other_names, action='store_true',
                         help='make files anew that are there; nothing is ever overwritten without it')
+
+
+def demand_free(parser: argparse.ArgumentParser, *paths: Path, overwrite: bool, read: Sequence[Path] = ()) -> None:
+    """Ends a command line, before any work, where a file that it will write is read, or there and not to be replaced.
+
+    Args:
+        parser: reports it.
+        paths: files that will be written.
+        overwrite: whether those that are there may be replaced.
+        read: files that are read.
+    """
+    try:
+        check_products(paths, read)
+        for path in paths:
+            check_free(path, overwrite=overwrite)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 def show_report(report: 'EnhanceReport', out: str, *, debug: bool = False) -> int:

@@ -44,6 +44,22 @@ def distinct(wanted: Sequence[Path]) -> list[Path]:
     return names
 
 
+def claim(path: Path, claimed: set[str]) -> Path:
+    """The path, or with a number where its name is claimed; claims it, by `same_name`. For names that come one by one.
+    """
+    path = _numbered(path, claimed) if same_name(path) in claimed else path
+    claimed.add(same_name(path))
+    return path
+
+
+def unused(path: Path) -> Path:
+    """The path, or with a number where there is something on disk."""
+    while os.path.lexists(path):
+        taken = {same_name(path.with_name(name)) for name in os.listdir(path.parent)}
+        path = _numbered(path, taken)
+    return path
+
+
 def beside(names: Sequence[Path], ending: str) -> list[Path]:
     """Names of what is made of each file: `a_explained.png` of `a.jpg`.
 
