@@ -126,7 +126,7 @@ def test_pairs_that_were_not_made_here_stay(tools, photos, tmp_path, monkeypatch
     (['p/a.png', 'p/a.jpg'], ['p_a_png', 'p_a_jpg']),
     (['r/p/a.png', 's/p/a.png'], ['r_p_a_png', 's_p_a_png']),
     (['p/a.png', 'p/A.png'], ['p_a_png', 'p_A_png_2']),  # for a file system that takes them for one
-    (['p/' + 'a' * 250 + 'x.png', 'p/' + 'a' * 250 + 'y.png'], ['a' * 245, 'a' * 243 + '_2']),
+    (['p/' + 'a' * 250 + 'x.png', 'p/' + 'a' * 250 + 'y.png'], ['p_' + 'a' * 243, 'p_' + 'a' * 243 + '_2']),
 ])
 def test_names_stay_unique(tools, paths, names):
     assert tools[0].unique_names([Path(p) for p in paths]) == names
