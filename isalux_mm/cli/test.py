@@ -59,7 +59,7 @@ def check_tables(args: argparse.Namespace) -> None:
     tables = [of_gain(args, args.csv, gain) for gain in args.gains or [None] if args.csv]
     tables += [args.json] if args.json else []
     try:
-        check_products(dict.fromkeys(tables), [Path(args.config), Path(args.checkpoint)])
+        check_products(tables, [Path(args.config), Path(args.checkpoint)])
         for path in tables:
             check_free(path, overwrite=args.overwrite)
     except (ValueError, OSError) as error:
