@@ -16,6 +16,7 @@ from isalux_mm.apis.video.timing import Continuity, FrameClock
 if TYPE_CHECKING:
     import av
 
+MAX_PIXELS = 7680 * 4320  # ours, of a frame: 8K; larger ones are not worked on whole
 USUAL_RATE, USUAL_BASE = Fraction(25), Fraction(1, 90_000)  # where a container names none
 # containers that have no time of showing: what FFmpeg guesses goes wrong where frames are reordered
 UNSHOWN, UNSHOWN_SUFFIXES = ('avi', ), ('.avi', )
@@ -57,6 +58,7 @@ class VideoJob:
         self.target.metadata.update(kept_tags(self.source.metadata))
         self.target.disposition = self.source.disposition
         self.copies.add([s for s in reader.streams if s is not self.source])
+        self.copies.add_chapters(reader)
 
     @property
     def look(self) -> VideoLook:
@@ -134,13 +136,16 @@ class VideoJob:
         look = VideoLook.of(frame)
         for sentence in look.warnings():
             self.report.warn(sentence)
-        own = (frame.width, frame.height)[::-1 if look.turns % 2 == 0 else 1]  # upright
+        if frame.width * frame.height > MAX_PIXELS:
+            raise ValueError(f'frames must have at most {MAX_PIXELS} pixels, got {frame.width} x {frame.height}')
+        turned = look.turns % 2 == 1
+        own = (frame.width, frame.height) if turned else (frame.height, frame.width)  # upright
         self._size = size = self._size or own
         if own != size:
             self.report.resized += 1
             self.report.warn(f'frames of {own[1]} x {own[0]} pixels are scaled to {size[1]} x {size[0]}, the size of '
                              'the first')
-        height, width = size if look.turns % 2 == 0 else size[::-1]
+        width, height = size if turned else size[::-1]
         self._look = look
         rgb = frame.reformat(width, height, 'rgb48le' if look.deep else 'rgb24', src_colorspace=look.matrix,
                              dst_colorspace=look.matrix, src_color_range=look.range, dst_color_range=FULL)

@@ -57,8 +57,8 @@ class VideoEnhancer:
         """Enhances one video.
 
         The result appears under its name when it is complete. A live source (an address, or one with a format, such as
-        a camera) ends with `max_frames` or Ctrl-C, and what came until then is kept; of a file nothing is kept then. Where
-        the work fails, the finished frames are kept under another name.
+        a camera) ends with `max_frames` or Ctrl-C, and what came until then is kept; of a file nothing is kept then.
+        Where the work fails, the finished frames are kept under another name.
 
         Args:
             source: file, address such as 'rtsp://...', or device such as '/dev/video0' with its format.
@@ -78,8 +78,8 @@ class VideoEnhancer:
         Raises:
             FileNotFoundError: if there is no such file.
             FileExistsError: if `out` is there and may not be replaced.
-            ValueError: if an option is out of range or unknown, `out` is the source, or the source has no picture or no frame
-                that can be decoded.
+            ValueError: if an option is out of range or unknown, `out` is the source, or the source has no picture or
+                no frame that can be decoded.
             UnfinishedError: if the work fails after some frames; a `ValueError` that names where they are.
         """
         tone = Tone(strength, reference_brightness, highlights)

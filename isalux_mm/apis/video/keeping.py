@@ -38,7 +38,8 @@ def kept_unfinished(av: ModuleType, draft: Path, out: Path) -> Path | None:
         return None
     with suppress(OSError), open(draft, 'rb+') as file:
         os.fsync(file.fileno())
-    stem = os.fsdecode(os.fsencode(out.stem)[:STEM_BYTES]) if len(os.fsencode(out.stem)) > STEM_BYTES else out.stem
+    whole = os.fsencode(out.stem)
+    stem = out.stem if len(whole) <= STEM_BYTES else whole[:STEM_BYTES].decode(errors='ignore')
     for number in count(1):
         path = out.with_name(f'{stem}{UNFINISHED}{f"-{number}" if number > 1 else ""}{out.suffix}')
         try:

@@ -17,7 +17,7 @@ class VideoReport:
         moved: copied packets of which the same holds.
         joins: jumps of the source's time stamps that were closed.
         resized: frames that were scaled to the size of the first.
-        left_out: streams that the container does not take, or that are neither picture, sound nor subtitle.
+        left_out: what the container does not take, or is neither picture, sound nor subtitle.
         warnings: sentences on what is lost or not understood.
         interrupted: whether a live source was ended by Ctrl-C.
         told: hears every warning as it arises.

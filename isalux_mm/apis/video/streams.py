@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import av
 
 COPIED = ('audio', 'subtitle')
+ATTACHED = 'matroska'  # the format that holds attachments, such as the fonts of subtitles
 LOOK_AHEAD = 400  # ours: packets read until every picture stream has shown whether it moves
 MOVING = 2  # packets of a stream that is more than a still picture
 FLV_SOUND = ('aac', 'mp3', 'mp3float')  # what FFmpeg's FLV writer is asked for: it ends the process over raw samples
@@ -83,7 +84,7 @@ class Copies:
     def add(self, streams: Sequence[Any]) -> None:
         """Takes the streams that the container holds; names the others in the report."""
         for stream in streams:
-            if stream.type not in COPIED or not self._fits(stream):
+            if not self._fits(stream):
                 name = 'cover picture' if stream.type == 'video' and is_cover(stream) else stream.type
                 self.report.left_out.append(f'{stream.index} ({name})')
                 continue
@@ -91,9 +92,20 @@ class Copies:
             copy.metadata.update(kept_tags(stream.metadata))
             copy.disposition = stream.disposition
 
+    def add_chapters(self, reader: 'av.container.InputContainer') -> None:
+        """Takes the chapters over, where they are sound."""
+        try:
+            self.writer.set_chapters(reader.chapters())
+        except (ValueError, OverflowError, self.av.error.FFmpegError):
+            self.report.left_out.append('chapters')
+
     def _fits(self, stream: Any) -> bool:
         """Whether the container takes the stream: tried in memory, since some refuse with their header only."""
         name = self.writer.format.name
+        if stream.type == 'attachment':
+            return name == ATTACHED
+        if stream.type not in COPIED:
+            return False
         if name == 'flv' and stream.codec_context.name not in FLV_SOUND:
             return False
         try:
@@ -110,7 +122,9 @@ class Copies:
             return
         index = packet.stream.index
         moved = increasing(packet, self._last.get(index), strictly=packet.stream.type == 'audio')
-        self._last[index], packet.stream = packet.dts, self._targets[index]
+        if packet.dts is not None:
+            self._last[index] = packet.dts
+        packet.stream = self._targets[index]
         try:
             self.writer.mux(packet)
         except (ValueError, self.av.error.FFmpegError) as error:

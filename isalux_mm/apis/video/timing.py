@@ -38,9 +38,10 @@ class Continuity:
         if packet.stream.type in CONTINUOUS and packet.dts is not None:
             time, end = packet.dts * base + self._offset, self._ends.get(index)
             if end is not None and not -self.back <= time - end <= self.forward:
-                self._offset += end - time
+                latest = max(self._ends.values())  # the next part begins where no stream of the last one goes on
+                self._offset += latest - time
                 self.joins += 1
-                time = end
+                time = latest
             self._ends[index] = time + (packet.duration or 0) * base
         ticks = round(self._offset / base)
         packet.pts = None if packet.pts is None else packet.pts + ticks
