@@ -11,11 +11,11 @@ from torch import Tensor
 
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
-from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, opened
+from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, is_address, local, opened
 from isalux_mm.apis.video.encoding import DEPTHS, codec_for, default_depth, encoder_options, quiet_encoders
 from isalux_mm.apis.video.keeping import UnfinishedError, kept_unfinished
 from isalux_mm.apis.video.report import VideoReport
-from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.checks import check_choice, check_finite
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.tone import white_level, with_mean_luma
 from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
@@ -78,14 +78,14 @@ class VideoEnhancer:
         Raises:
             FileNotFoundError: if there is no such file.
             FileExistsError: if `out` is there and may not be replaced.
-            ValueError: if an option is out of range or unknown, `out` is the source, or the source has no picture or
-                no frame that can be decoded.
+            ValueError: if an option is out of range or unknown, `out` is the source, the source has no picture or no
+                frame that can be decoded, or the network's result for the first is not finite.
             UnfinishedError: if the work fails after some frames; a `ValueError` that names where they are.
         """
         tone = Tone(strength, reference_brightness, highlights)
         if max_frames is not None and max_frames < 1:
             raise ValueError(f'max_frames must be at least 1, got {max_frames}')
-        live = source_format is not None or '://' in str(source)
+        live = source_format is not None or is_address(source)
         out = Path(out)
         check_paths(source, out, live=live, overwrite=overwrite)
         codec = codec or codec_for(out)
@@ -93,18 +93,21 @@ class VideoEnhancer:
         depth = default_depth(codec) if depth is None else depth
         check_choice(depth, DEPTHS, 'depth')
         report = VideoReport(out, told=told)
-        with opened(self.av, source, source_format, source_options) as reader, whole_path(out) as draft:
+        with (opened(self.av, source, source_format, source_options) as reader,
+              whole_path(out, overwrite=overwrite) as draft):
             try:
                 with quiet_encoders(), created(self.av, draft, out, reader.metadata) as writer:
                     job = VideoJob(self.av, reader, writer, codec, options, depth, report)
                     self._run(job, tone, max_frames, live)
+                if out.exists() and not overwrite:
+                    raise FileExistsError(f'out has come into being in the meantime: {out}')
             except Exception as error:
                 if report.frames:
                     kept = kept_unfinished(self.av, draft, out)
                     raise UnfinishedError(source, error, kept, report) from error
                 if not isinstance(error, (RuntimeError, MemoryError, self.av.error.FFmpegError)):
                     raise
-                reason = str(error).replace(str(draft), str(out))
+                reason = str(error).replace(local(draft), str(out))
                 raise ValueError(f'{source} cannot be enhanced ({reason})') from error
         return report
 
@@ -152,6 +155,7 @@ class VideoEnhancer:
         low = torch.from_numpy(frame.astype(np.float32) / np.float32(scale)).permute(2, 0, 1)[None]
         low = low.to(self.inferencer.device)
         enhanced = temporal(low, seconds)
+        check_finite(enhanced, "the network's result for a frame")
         white = temporal.smoothed('white', white_level(enhanced))
         enhanced = steady(temporal, tone.within_white(enhanced, low, white=white))
         enhanced = tone.mixed(enhanced, low)

@@ -6,9 +6,9 @@ from pathlib import Path
 from types import ModuleType
 
 from isalux_mm.apis.video.report import VideoReport
+from isalux_mm.io.names import fitted
 
 UNFINISHED = '.incomplete'
-STEM_BYTES = 200  # of the name of the video in the name of what is kept: file systems take 255
 
 
 class UnfinishedError(ValueError):
@@ -38,10 +38,8 @@ def kept_unfinished(av: ModuleType, draft: Path, out: Path) -> Path | None:
         return None
     with suppress(OSError), open(draft, 'rb+') as file:
         os.fsync(file.fileno())
-    whole = os.fsencode(out.stem)
-    stem = out.stem if len(whole) <= STEM_BYTES else whole[:STEM_BYTES].decode(errors='ignore')
     for number in count(1):
-        path = out.with_name(f'{stem}{UNFINISHED}{f"-{number}" if number > 1 else ""}{out.suffix}')
+        path = out.with_name(fitted(out.stem, f'{UNFINISHED}{f"-{number}" if number > 1 else ""}{out.suffix}'))
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError:
@@ -54,7 +52,7 @@ def kept_unfinished(av: ModuleType, draft: Path, out: Path) -> Path | None:
 def is_playable(av: ModuleType, path: Path) -> bool:
     """Whether a file holds a frame that can be decoded."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(os.path.abspath(path)) as container:  # FFmpeg takes what stands before a colon for a protocol
             return next(container.decode(video=0), None) is not None
     except (av.error.FFmpegError, IndexError, ValueError):
         return False
