@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Tests; returns the exit code."""
     from mmengine.runner import Runner
 
+    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.io.whole_file import write_json
     check_checkpoint(args.checkpoint)
     metrics = {}
