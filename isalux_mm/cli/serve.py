@@ -19,8 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--queue-size', type=int, default=8, metavar='N',
                         help='pictures that may wait while one is worked on (%(default)s)')
     parser.add_argument('--detector', nargs=2, metavar=('CONFIG', 'CHECKPOINT'),
-                        help='plain MMDetection detector, whose boxes are shown before and after; its checkpoint '
-                        'may be unpickled: take it from a trustworthy place')
+                        help='plain MMDetection detector, whose boxes are shown before and after')
     add_model_options(parser)
 
 

@@ -15,6 +15,7 @@ from isalux_mm.functional import image_quality
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
 from isalux_mm.functional.label_agreement import mean_iou, pixel_agreement
 from isalux_mm.functional.niqe import niqe
+from isalux_mm.io.checkpoint_file import read_checkpoint
 from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
 
@@ -226,7 +227,7 @@ def _build_lpips(net: str, backbone: Path) -> nn.Module:
     """torchmetrics' model (whose class would download the backbone) with the same tensors from disk."""
     kind: Any = net
     model = _LPIPS(net=kind, pnet_rand=True)
-    state = torch.load(backbone, map_location='cpu', weights_only=True)
+    state = read_checkpoint(backbone)
     features = [value for key, value in state.items() if key.startswith('features.')]
     own = model.net.state_dict()
     if [tuple(v.shape) for v in own.values()] != [tuple(v.shape) for v in features]:

@@ -39,7 +39,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-class RefusedRequest(MultiPartException):  # noqa: N818  # Gradio removes its part of an upload at Starlette's error
+class RefusedRequest(MultiPartException):  # Gradio removes its part of an upload at Starlette's error
     """A request that is answered by a sentence."""
 
     def __init__(self, status: int, sentence: str):
