@@ -27,6 +27,7 @@ from isalux_mm.apis.jobs import (
 )
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
+from isalux_mm.apis.visible_part import is_seen_in_part, visible_part
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.inference.tiled import enhance_tiled
@@ -153,18 +154,22 @@ class EnhanceInferencer(BaseInferencer):
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
-    def enhance(self, images: Tensor) -> Tensor:
+    def enhance(self, images: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """Runs the network, in tiles where a picture is large.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
+            visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: the others take no part in what is
+                decided. `None` for all.
 
         Returns:
             (B, 3, H, W), float32, RGB, not clamped, on the inferencer's device.
         """
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
-            return enhance_tiled(self.network, images.to(self.device, torch.float32), tile=self.tile)
+            images = images.to(self.device, torch.float32)
+            visible = None if visible is None else visible.to(images)
+            return enhance_tiled(self.network, images, tile=self.tile, visible=visible)
 
     def with_tile(self, tile: int | None) -> 'EnhanceInferencer':
         """The same inferencer with another side of tiles (as of the class) and a report of its own.
@@ -232,6 +237,8 @@ class EnhanceInferencer(BaseInferencer):
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
+        if len(group) == 1 and is_seen_in_part(group[0][1]):
+            return self._enhance_visible(*group[0], tone)
         tensors = [to_tensor(picture.image) for _, picture in group]
         images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
         try:
@@ -244,8 +251,26 @@ class EnhanceInferencer(BaseInferencer):
             return []
         return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
 
+    def _enhance_visible(self, job: Job, picture: Picture, tone: Tone) -> list[Enhanced]:
+        """The result of a picture that is seen in part; the rest has no part in it and stays as it is."""
+        part = visible_part(picture)
+        if part is None:
+            return [Enhanced(job, picture, to_tensor(picture.image))]
+        try:
+            images, visible = to_tensor(part.image)[None].to(self.device), part.weights
+            result = tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0]
+        except RuntimeError as error:
+            self._fail(job, error)
+            return []
+        return [Enhanced(job, picture, part.placed(result, picture))]
+
     def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str:
-        drawing = draw_explained(self.model.network, to_tensor(made.picture.image), made.image, device=self.device)
+        low, enhanced, visible = to_tensor(made.picture.image), made.image, None
+        part = visible_part(made.picture)
+        if part is not None:
+            top, bottom, left, right = part.window
+            low, enhanced, visible = to_tensor(part.image), enhanced[:, top:bottom, left:right], part.weights
+        drawing = draw_explained(self.model.network, low, enhanced, device=self.device, visible=visible)
         if show:
             Image.fromarray(drawing).show(str(made.job.source.name))
         if made.job.target is None:
