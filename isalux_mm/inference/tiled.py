@@ -10,6 +10,7 @@ from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.tiling import Span, blend_weights, round_up, split
 from isalux_mm.inference.prepare import PreparedNetwork, prepare_for_inference
+from isalux_mm.inference.turned import is_wide, turned
 from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.statistics import SharedStatistics, Tile, sharing, weighing
@@ -67,6 +68,10 @@ def enhance_tiled(network: nn.Module,
         raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
     height, width = image.shape[-2:]
     tile = suitable_tile(network, height * width, image.device) if tile is None else tile
+    if isinstance(network, PreparedNetwork) and is_wide(network, (height, width)):
+        on_its_side = enhance_tiled(turned(network), image.mT.contiguous(), tile=tile, overlap=overlap,
+                                    statistics=statistics, visible=None if visible is None else visible.mT)
+        return on_its_side.mT
     if tile == 0 or tile >= max(height, width):
         with weighing(network, visible):
             return network(image)
