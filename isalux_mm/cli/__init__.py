@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import isalux_mm
-from isalux_mm.cli import compare, enhance, explain, export, models, serve, test, train, video
+from isalux_mm.cli import compare, enhance, evaluate, explain, export, models, serve, test, train, video
 from isalux_mm.cli.options import WrongUseError
 from isalux_mm.io.attempts import reason
 from isalux_mm.io.whole_file import signals_interrupt
 
-COMMANDS = (enhance, video, compare, explain, export, models, serve, train, test)
+COMMANDS = (enhance, video, compare, evaluate, explain, export, models, serve, train, test)
 WRONG_USE, INTERRUPTED = 2, 130
 
 
