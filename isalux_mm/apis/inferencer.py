@@ -282,10 +282,8 @@ class EnhanceInferencer(BaseInferencer):
             return None
         with self._attempt(job, 'explanation'):
             low, enhanced, visible = to_tensor(made.picture.image), made.image, None
-            part = visible_part(made.picture)
-            if part is not None:
-                top, bottom, left, right = part.window
-                low, enhanced, visible = to_tensor(part.image), enhanced[:, top:bottom, left:right], part.weights
+            if (part := visible_part(made.picture)) is not None:
+                low, enhanced, visible = to_tensor(part.image), part.cut(enhanced), part.weights
             drawing = draw_explained(self.model.network, low, enhanced, device=self.device, visible=visible)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
