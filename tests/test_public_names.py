@@ -23,7 +23,7 @@ PUBLIC = {
     'isalux_mm.apis.serve':
         '''Limits RefusedError Shown Workbench build_page check_gradio launch_options page_folder serve''',
     'isalux_mm.apis.video':
-        '''VideoEnhancer VideoReport import_av''',
+        '''UnfinishedError VideoEnhancer VideoReport import_av''',
     'isalux_mm.chain':
         '''ChainDataPreprocessor ChainLosses EnhancedTask ISALuxNeck''',
     'isalux_mm.datasets':

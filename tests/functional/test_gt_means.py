@@ -50,7 +50,7 @@ def test_turned_round_is_what_opencv_makes_of_rgb_taken_for_bgr():
     np.testing.assert_allclose(scale_to_mean(pred, gt, 'bgr'), np.clip(pred * ratio, 0, 1), atol=1e-6)
 
 
-def test_rounded_greys_are_opencvs():
+def test_rounded_grays_are_opencvs():
     """As HVI-CIDNet's measure.py: pictures of 8 bits, float products."""
     pred, gt = pair()
     own, other = round_to_8_bit(pred), round_to_8_bit(gt)
