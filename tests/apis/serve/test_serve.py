@@ -123,13 +123,6 @@ def test_boxes_on_both_previews(samples, tiny, tmp_path):
     assert bench.detect(shown) == (before, after, note)  # asked for again
 
 
-def test_the_longest_names_are_taken(bench, tmp_path):
-    path = save(tmp_path / ('図' * 83 + '.png'))
-    shown = bench.enhance(path)
-    assert shown.download.name == '図' * 80 + '_enhanced.png' and shown.download.is_file()
-    assert bench.explain(path).is_file()
-
-
 def test_no_detector_is_said(bench, tmp_path):
     with pytest.raises(RefusedError, match='without a detector'):
         bench.detect(bench.enhance(save(tmp_path / 'a.png')))
