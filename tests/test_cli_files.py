@@ -79,7 +79,7 @@ def test_a_second_run_says_why_it_skips(call, tmp_path):
     os.utime(tmp_path / 'enhanced/a.png', ns=(0, 0))
     code, out, _ = call('enhance', 'in', '--strength', 0.5, *OPTIONS)
     assert (code, out) == (0, '0 enhanced, 1 skipped, finished before (1 older than the input; perhaps with other '
-                              'options: --overwrite makes them anew) (results in enhanced)\n')
+                              'options, or of another input: --overwrite makes them anew) (results in enhanced)\n')
 
 
 def test_a_file_that_compare_cannot_use_is_one_failure(call, tmp_path):

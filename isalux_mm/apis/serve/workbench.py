@@ -14,6 +14,7 @@ from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.jobs import to_tensor
 from isalux_mm.functional.resizing import reduced
 from isalux_mm.io.images import IMAGE_SUFFIXES, write_image
+from isalux_mm.io.names import fitted
 from isalux_mm.io.picture_file import (
     DECODING_ERRORS,
     ImageReadError,
@@ -104,7 +105,7 @@ class Workbench:
         """
         path = self._checked(path)
         folder = self._new_folder()
-        target = folder / f'{path.stem}{RESULT}{path.suffix}'
+        target = folder / fitted(path.stem, f'{RESULT}{path.suffix}')
         with self.lock:
             report = self.inferencer.with_tile(tile)(path, out=target, strength=strength)['report']
         if report.failed:
@@ -126,7 +127,7 @@ class Workbench:
         image = small(self._read(path), EXPLAINED_PIXELS).image
         with self.lock:
             drawing = self.inferencer(image, return_explanation=True)['visualization'][0]
-        target = self._new_folder() / f'{path.stem}{EXPLAINED}'
+        target = self._new_folder() / fitted(path.stem, EXPLAINED)
         write_image(target, drawing / np.float32(255))
         return target
 
@@ -145,7 +146,7 @@ class Workbench:
             with self.lock:
                 drawn, number = self.overlay(replace(self._read(source), gray=False).samples())
             paths.append(source.with_name(f'boxes_{source.stem}.png'))
-            write_image(paths[-1], drawn / np.float32(255))
+            write_image(paths[-1], drawn / np.float32(255), overwrite=True)  # of the same result, asked for again
             numbers.append(number)
         return paths[0], paths[1], f'Objects found: {numbers[0]} before, {numbers[1]} after.'
 
