@@ -170,7 +170,7 @@ class Events:
     def _shown(self, done: Sequence[Shown], failed: Sequence[str], archive: Path | None, stale: int,
                progress: str = '') -> tuple:
         texts = [progress] if progress else []
-        texts += [done[0].text] if len(done) == 1 else [f'{len(done)} pictures: done.'] if done else []
+        texts += [f'{len(done)} pictures: done.', *done[0].losses] if len(done) > 1 else [one.text for one in done]
         first = done[0] if done else None
         line = message(' '.join([*texts, *failed]), problem=bool(failed))
         return (self._slide(first) if first else None, self._button(first.download if first else None),

@@ -17,7 +17,7 @@ TILES = (None, 0, 256, 512, 768, 1024)  # ours: sides of tiles to choose from, b
 TITLE = 'ISALux: light into dark photographs'
 FONT = ('system-ui', 'sans-serif')  # of the reader's system: nothing is fetched
 ONE_AT_A_TIME: dict[str, Any] = dict(concurrency_limit=1, concurrency_id='network', api_visibility='private')
-AT_ONCE: dict[str, Any] = dict(queue=False, api_visibility='private')
+AT_ONCE: dict[str, Any] = dict(concurrency_limit=None, show_progress='hidden', api_visibility='private')
 
 
 def build_page(workbench: Workbench, vault: Vault, cookie: str) -> 'gr.Blocks':
@@ -42,7 +42,7 @@ def build_page(workbench: Workbench, vault: Vault, cookie: str) -> 'gr.Blocks':
                 start = gr.Button('Enhance', variant='primary', elem_id='enhance')
                 download = gr.DownloadButton('Download the result', interactive=False, elem_id='download')
                 archive = gr.DownloadButton('Download all results', visible=False, elem_id='archive')
-                line = gr.HTML('', elem_id='message')
+                line = _words(gr, 'message')
             with gr.Column(scale=3, min_width=320):
                 picked = gr.Dropdown([], label='Picture', visible=False, elem_id='picture')
                 with gr.Tabs():
@@ -119,4 +119,9 @@ def _detections(gr: ModuleType) -> tuple[Any, Any, Any]:
     button = gr.Button('Detect before and after', elem_id='detect')
     boxes = gr.ImageSlider(label='Detections before (left) and after (right)', interactive=False, elem_id='boxes',
                            buttons=['fullscreen'], max_height=640)
-    return button, boxes, gr.HTML('', elem_id='found')
+    return button, boxes, _words(gr, 'found')
+
+
+def _words(gr: ModuleType, place: str) -> Any:
+    """A place for a `message`, which is escaped; Gradio's HTML would evaluate scripts, which the page may not."""
+    return gr.Markdown('', elem_id=place, sanitize_html=False, latex_delimiters=[])
