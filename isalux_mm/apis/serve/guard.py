@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -56,14 +57,14 @@ class Guard:
         limits: of uploads.
         hosts: names under which the page may be asked for, beside this machine's own.
         root_path: under which a reverse proxy shows it.
-        port: which tells its cookie from those of other pages of this machine.
+        cookie: name of the one that tells visitors apart; other pages of this machine need other names.
     """
 
     def __init__(self, app: App, vault: Vault, limits: Limits, *, hosts: Iterable[str] = (), root_path: str = '',
-                 port: int = 0):
+                 cookie: str = COOKIE):
         self.app, self.vault, self.limits, self.root_path = app, vault, limits, root_path
         self.named = frozenset(name.strip('[]').lower() for name in hosts)
-        self.cookie = f'{COOKIE}-{port}'
+        self.cookie = cookie
         self._arriving = 0  # bytes of uploads under way
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -75,6 +76,7 @@ class Guard:
             await send({'type': 'websocket.close', 'code': 1008})
             return
         secret, outgoing = self._secret(scope), Outgoing(send)
+        incoming = Incoming(receive, self.limits.upload_seconds)
         try:
             self._check_names(scope)
             path = self._path(scope)
@@ -87,13 +89,14 @@ class Guard:
                 self._check_get(scope, visitor)
                 await self.app(scope, receive, outgoing)
             elif scope['method'] == 'POST' and path == UPLOAD:
-                await self._upload(scope, Incoming(receive, self.limits.upload_seconds), outgoing, visitor)
+                await self._upload(scope, incoming, outgoing, visitor)
             elif scope['method'] == 'POST' and path == JOIN:
-                await self._join(scope, Incoming(receive, self.limits.upload_seconds), outgoing, visitor)
+                await self._join(scope, incoming, outgoing, visitor)
             else:
                 raise RefusedRequest(404, 'There is nothing here.')
         except RefusedRequest as refusal:
             if not outgoing.begun:
+                await incoming.drain()  # else the connection would be reset, and the sentence lost
                 await answer(outgoing, refusal.status, refusal.message)
 
     def _secret(self, scope: MutableMapping[str, Any]) -> str | None:
@@ -226,6 +229,12 @@ class Incoming:
                 raise RefusedRequest(413, 'The request is too large.')
         return b''.join(parts)
 
+    async def drain(self) -> None:
+        """Takes what still comes, and drops it, within the time."""
+        with suppress(RefusedRequest):
+            while not self._whole and (await self())['type'] == 'http.request':
+                pass
+
     def again(self, content: bytes) -> Receive:
         """A body that was read, to be read once more."""
         given = False
@@ -284,7 +293,7 @@ class Kept:
 
 
 async def answer(send: Send, status: int, sentence: str) -> None:
-    """Sends a sentence, and ends the connection, on which the rest of a refused request may still come."""
+    """Sends a sentence, and ends the connection."""
     await send({'type': 'http.response.start', 'status': status,
                 'headers': [(b'content-type', b'text/plain; charset=utf-8'), (b'connection', b'close')]})
     await send({'type': 'http.response.body', 'body': sentence.encode()})
