@@ -1,4 +1,5 @@
 """A training of seconds: random pairs in LOL's layout and a config of a small network."""
+import json
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ log_level = 'ERROR'
 
 
 def write_pairs(root: Path, count: dict[str, int]) -> Path:
+    """Random pairs, dark and bright, of a number for each part."""
     rng = np.random.default_rng(0)
     for part, number in count.items():
         for kind in ('low', 'high'):
@@ -35,6 +37,18 @@ def write_pairs(root: Path, count: dict[str, int]) -> Path:
 
 
 def write_config(folder: Path, data: Path, name: str = 'tiny') -> Path:
+    """The config, on these data."""
     path = folder / f'{name}.py'
     path.write_text(CONFIG.format(base=ROOT / 'configs/isalux_cpu.py', data=data))
     return path
+
+
+def logged_losses(work: Path) -> dict[int, float]:
+    """Losses that a training has logged so far, by iteration; of those that were run twice, the last."""
+    found = {}
+    for path in sorted(work.glob('*/vis_data/scalars.json'), key=lambda p: p.stat().st_mtime):
+        for line in path.read_text().split('\n')[:-1]:  # a line that is being written has no end yet
+            entry = json.loads(line)
+            if 'loss' in entry:
+                found[entry['iter']] = entry['loss']
+    return found

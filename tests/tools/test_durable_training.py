@@ -1,7 +1,6 @@
 """`isalux train` that is cut off, runs into numbers that are none, meets another training, or has no room."""
 import errno
 import itertools
-import json
 import os
 import re
 import shutil
@@ -11,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from kills import kill_and_resume
 from processes import environment, started, wait_until
-from small_training import ROOT, write_config, write_pairs
+from small_training import ROOT, logged_losses, write_config, write_pairs
 
 from isalux_mm.cli import main
 from isalux_mm.engine.work_folder import DRAFT, LOCK, WorkFolderError, checkpoint_of, held
@@ -54,15 +54,6 @@ def train(folder: Path, data: Path, *arguments, iterations: int = 6, interval: i
                  f'default_hooks.checkpoint.interval={interval}', *options])
 
 
-def losses(work: Path) -> dict[int, float]:
-    """Logged losses by iteration; of those that were run twice, the last."""
-    found = {}
-    for path in sorted(work.glob('*/vis_data/scalars.json'), key=lambda p: p.stat().st_mtime):
-        lines = map(json.loads, path.read_text().splitlines())
-        found |= {line['iter']: line['loss'] for line in lines if 'loss' in line}
-    return found
-
-
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory, data) -> Path:
     """A training of six iterations that nobody disturbed, with noisy gates, random crops and checkpoints kept."""
@@ -78,12 +69,12 @@ def test_last_checkpoint_is_a_name_and_nothing_else_is_left(whole):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_a_resumed_run_has_the_same_losses(whole, data, tmp_path, workers):
+def test_a_resumed_run_has_the_same_logged_losses(whole, data, tmp_path, workers):
     """Of a folder that was moved, with another number of workers; bit for bit, and the weights at the end too."""
     shutil.copytree(whole, tmp_path / 'work', ignore=shutil.ignore_patterns('20*', 'iter_6.pth', 'last_checkpoint'))
     assert train(tmp_path, data, '--resume', extra=NOISY, options=[f'train_dataloader.num_workers={workers}']) == 0
-    expected = losses(whole)
-    found = losses(tmp_path / 'work')
+    expected = logged_losses(whole)
+    found = logged_losses(tmp_path / 'work')
     assert list(expected) == [1, 2, 3, 4, 5, 6] and list(found) == [5, 6]
     assert found == {number: expected[number] for number in found}
     assert len(set(expected.values())) == 6
@@ -94,14 +85,14 @@ def test_a_resumed_run_has_the_same_losses(whole, data, tmp_path, workers):
 
 def test_losses_do_not_hang_on_the_number_of_workers(whole, data, tmp_path):
     assert train(tmp_path, data, extra=NOISY, options=['train_dataloader.num_workers=2'], iterations=3) == 0
-    assert losses(tmp_path / 'work') == {number: losses(whole)[number] for number in (1, 2, 3)}
+    assert logged_losses(tmp_path / 'work') == {number: logged_losses(whole)[number] for number in (1, 2, 3)}
 
 
 def test_the_seed_goes_with_the_checkpoint(data, tmp_path):
     assert train(tmp_path, data, '--seed', 5, iterations=4, work='whole') == 0
     assert train(tmp_path, data, '--seed', 5, iterations=2) == 0
     assert train(tmp_path, data, '--resume', iterations=4) == 0
-    assert losses(tmp_path / 'work') == losses(tmp_path / 'whole')
+    assert logged_losses(tmp_path / 'work') == logged_losses(tmp_path / 'whole')
 
 
 class TestChoice:
@@ -181,7 +172,7 @@ class TestNumbersThatAreNone:
         assert re.search(r'iteration 4: the loss is not finite \(loss nan, loss_mse nan, loss_balance 0\.\d+\)', said)
         assert len(re.findall(r'our485/low/\d\.png', said)) == 2 and len(re.findall(r'our485/high/\d\.png', said)) == 2
         assert [p.name for p in (tmp_path / 'work').glob('iter_*.pth')] == ['iter_2.pth']
-        assert losses(tmp_path / 'work').keys() == {1, 2, 3}
+        assert logged_losses(tmp_path / 'work').keys() == {1, 2, 3}
 
     def test_it_is_skipped_and_counted_by_option(self, data, tmp_path, caplog):
         assert train(tmp_path, data, '--not-finite', 'skip', extra=self.WRONG.format([2, 4])) == 0
@@ -252,7 +243,7 @@ class TestFolder:
         assert train(tmp_path, data) == 2
         said = capsys.readouterr().err
         assert re.search(r'work has room for 0\.0 MiB, a checkpoint takes \d\.\d MiB', said)
-        assert not losses(tmp_path / 'work')
+        assert not logged_losses(tmp_path / 'work')
 
     def test_a_disk_that_fills_up_leaves_the_last_checkpoint(self, data, tmp_path, capsys, monkeypatch):
         replace, calls = os.replace, []
@@ -291,7 +282,7 @@ def test_a_training_that_is_asked_to_end_saves_first(data, tmp_path, number, gro
     temporary.mkdir()
     with started(*arguments, env=environment(TMPDIR=str(temporary)), start_new_session=True, stderr=subprocess.PIPE,
                  stdout=subprocess.DEVNULL, text=True) as process:
-        wait_until(lambda: len(losses_so_far(tmp_path / 'work')) > 2, process)
+        wait_until(lambda: len(logged_losses(tmp_path / 'work')) > 2, process)
         os.killpg(process.pid, number) if group else process.send_signal(number)
         said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said[-2000:]
@@ -301,12 +292,10 @@ def test_a_training_that_is_asked_to_end_saves_first(data, tmp_path, number, gro
     assert not list(temporary.iterdir()) and not (tmp_path / 'work' / LOCK).exists()
 
 
-def losses_so_far(work: Path) -> dict[int, float]:
-    """As `losses`, while the last line may be half written."""
-    found = {}
-    for path in work.glob('*/vis_data/scalars.json'):
-        for line in path.read_text().split('\n')[:-1]:
-            entry = json.loads(line)
-            if 'loss' in entry:
-                found[entry['iter']] = entry['loss']
-    return found
+@pytest.mark.slow
+def test_kills_lose_nothing(tmp_path):
+    """SIGKILL: `tests/tools/kills.py` prints the table of twenty."""
+    kills, iterations, different = kill_and_resume(tmp_path, 4, 2)
+    assert [kill.in_write for kill in kills].count(True) >= 2
+    assert all(kill.resumed > 0 and kill.logged - kill.resumed <= 3 for kill in kills)
+    assert different == 0 and iterations > 100
