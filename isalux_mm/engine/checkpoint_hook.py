@@ -13,7 +13,7 @@ from torch import nn
 
 from isalux_mm.engine.checks import check_weights, everywhere
 from isalux_mm.engine.interruption import INTERRUPTION, TrainingInterrupted
-from isalux_mm.engine.work_folder import LAST, checkpoint_of, megabytes
+from isalux_mm.engine.work_folder import LAST, WorkFolderError, checkpoint_of, megabytes
 from isalux_mm.io.whole_file import whole_file, write_text
 from isalux_mm.registry import HOOKS
 
@@ -99,7 +99,7 @@ class DurableCheckpointHook(CheckpointHook):
         """Takes over paths of before, which may be of another place, and looks for room.
 
         Raises:
-            OSError: if there is not enough for one checkpoint.
+            WorkFolderError: if there is not enough for one checkpoint.
         """
         info = runner.message_hub.runtime_info
         for key in [key for key in info if key.startswith(PATHS) and isinstance(info[key], str)]:
@@ -210,7 +210,7 @@ def size_of_checkpoint(model: nn.Module, with_optimizer: bool, hooks: Sequence[o
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Raises an `OSError` if a checkpoint of `needed` bytes does not fit beside what is there."""
+    """Raises a `WorkFolderError` if a checkpoint of `needed` bytes does not fit beside what is there."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f'{folder} has room for {megabytes(free)}, a checkpoint takes {megabytes(needed)}')
+        raise WorkFolderError(f'{folder} has room for {megabytes(free)}, a checkpoint takes {megabytes(needed)}')

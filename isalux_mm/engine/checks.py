@@ -88,7 +88,8 @@ def files_of(batch: Any) -> list[str]:
 
 def not_finite_message(iteration: int, what: str, terms: Mapping[str, Any], files: Sequence[str]) -> str:
     """What a user needs to know of a batch whose loss or gradient is not finite."""
-    shown = ', '.join(f'{name} {float(value):.4g}' for name, value in terms.items()
+    plain = {name: value.detach() if isinstance(value, Tensor) else value for name, value in terms.items()}
+    shown = ', '.join(f'{name} {float(value):.4g}' for name, value in plain.items()
                       if isinstance(value, int | float) or isinstance(value, Tensor) and value.numel() == 1)
     more = f' and {len(files) - SHOWN} more' if len(files) > SHOWN else ''
     return (f'iteration {iteration}: the {what} is not finite ({shown}); files of the batch: '

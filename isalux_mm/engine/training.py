@@ -69,7 +69,7 @@ def join_processes(cfg: Config) -> None:
         torch.distributed.init_process_group('gloo', **options)
     if cfg.get('model_wrapper_cfg') is None:
         cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 
@@ -84,7 +84,7 @@ def end_workers(runner: Runner) -> None:
 
     PyTorch ends them where an iterator is collected, which a traceback that is still held prevents.
     """
-    for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+    for loop in (getattr(runner, name, None) for name in ('_train_loop', '_val_loop', '_test_loop')):
         loader = getattr(loop, 'dataloader', None)
         endless = getattr(getattr(loop, 'dataloader_iterator', None), '_iterator', None)
         for iterator in (getattr(loader, '_iterator', None), endless):

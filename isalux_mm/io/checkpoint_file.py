@@ -20,6 +20,7 @@ from isalux_mm.io.plain_pickle import NotPlainError, PlainUnpickler, Storage, pl
 SAFETENSORS = '.safetensors'
 LEGACY_MAGIC = 0x1950a86a20f9469cfc6c  # PyTorch's, at the start of its files of before 1.6
 LEGACY_PROTOCOL = 1001
+ZIP_START = b'PK\3\4'
 HEAD, LITTLE_ENDIAN = 8, b'little'  # bytes of a legacy storage's length; the order that every file of today has
 COMPILED, DISTRIBUTED = '_orig_mod.', 'module.'  # what torch.compile and DistributedDataParallel put ahead of names
 SWITCH = '--trust-checkpoint'
@@ -123,7 +124,12 @@ def _read(file: BinaryIO, path: Path) -> Any:
         if path.suffix == SAFETENSORS:
             from safetensors.torch import load
             return load(file.read())
-        return _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+        if zipfile.is_zipfile(file):
+            return _read_zip(file)
+        file.seek(0)
+        if file.read(len(ZIP_START)) == ZIP_START:
+            raise ValueError('its end is missing')
+        return _read_legacy(file)
     except NotPlainError as error:
         raise CheckpointError(
             f'checkpoint {path} must hold plain tensors and plain data alone, but {error}. Reading it would run code '
@@ -143,7 +149,7 @@ def _read_zip(file: BinaryIO) -> Any:
         names = set(archive.namelist())
         found = [name for name in names if name.endswith('/data.pkl')]
         if len(found) != 1 or f'{found[0][:-len("data.pkl")]}constants.pkl' in names:
-            raise NotPlainError('it is no file of torch.save, or a program of TorchScript')
+            raise ValueError('no file of torch.save, or a program of TorchScript')
         folder = found[0][:-len('data.pkl')]
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED:
@@ -171,7 +177,7 @@ def _read_legacy(file: BinaryIO) -> Any:
     file.seek(0)
     read = [PlainUnpickler(file, None).load() for _ in range(3)]
     if read[0] != LEGACY_MAGIC or read[1] != LEGACY_PROTOCOL:
-        raise NotPlainError('it is no file of torch.save')
+        raise ValueError('no file of torch.save')
     storages: dict[str, Storage] = {}
 
     def announced(key: str, dtype: torch.dtype, count: int) -> Storage:

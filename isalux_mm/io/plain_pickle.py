@@ -168,7 +168,9 @@ class PlainUnpickler(pickle._Unpickler):
         try:
             return super().load()
         except KeyError as error:
-            raise NotPlainError(f'it has the unknown instruction or reference {error}') from error
+            if error.args[0] in {code[0] for code in REFUSED}:
+                raise NotPlainError(f'it has the instruction {error}') from error
+            raise ValueError(f'{error} is no instruction') from error
 
     def find_class(self, module: str, name: str) -> Any:
         """The stand-in of a name."""
