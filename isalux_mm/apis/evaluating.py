@@ -151,7 +151,7 @@ def _tasks(methods: Mapping[str, Path], partners: Mapping[str, Path], found: Eva
     naming = next(iter([*partners.values(), *methods.values()]))
     for method, folder in methods.items():
         pairs = {kind: pair_files(folder, place) for kind, place in partners.items()}
-        names = pair_files(folder, naming)
+        names = {path: path for path in _files(folder).values()} if folder == naming else pair_files(folder, naming)
         if REFERENCE in partners:
             used = set(pairs[REFERENCE].values())
             found.missing[method] = [str(path) for path in _files(partners[REFERENCE]).values() if path not in used]

@@ -139,7 +139,8 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
         arrow = '↑' if MEASURES[c.measure].higher_is_better else '↓'
         farthest = ', '.join(f'{image} ({_text(c.measure, value, sign=True)})' for image, value in c.farthest)
         lines.append(f'| {c.measure} {arrow} | {_text(c.measure, c.mean, sign=True)} | {_interval(c, sign=True)} | '
-                     f'{c.better} of {c.pictures} | {c.worse} of {c.pictures} | {c.p:.2g} | {farthest} |')
+                     f'{c.better} of {c.pictures} | {c.worse} of {c.pictures} | '
+                     f'{"-" if math.isnan(c.p) else f"{c.p:.2g}"} | {farthest or "-"} |')
     return '\n'.join(lines)
 
 
@@ -151,7 +152,8 @@ def remarks(summaries: Sequence[Summary]) -> list[str]:
             found.append(f'{s.measure}: {s.capped} of {s.pictures} pictures are equal to their references, to '
                          f'rounding at least, and count as {MEASURES[s.measure].most:g} dB')
         if s.without:
-            found.append(f'{s.measure}: {s.without} pictures have no value and are left out')
+            found.append(f'{s.measure}: {s.without} of {s.without + s.pictures} pictures have no value, and are left '
+                         'out')
     return found
 
 

@@ -1,4 +1,7 @@
 """The table of measures: numbers against independent sources, and how names are chosen."""
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from isalux_mm.evaluation import measures
 from isalux_mm.evaluation.measures import DEFAULT, GROUPS, MEASURES, choose_measures, psnr
 from isalux_mm.evaluation.metrics import paired_quality
+from isalux_mm.evaluation.protocols import PROTOCOLS
 from isalux_mm.functional.gt_means import scale_to_mean
 from isalux_mm.functional.niqe import niqe
 
@@ -105,3 +109,14 @@ def test_learned_distances_go_through_the_network(monkeypatch):
     pred, gt = pair()
     assert value('LPIPS', pred, gt) == pytest.approx(np.abs(pred - gt).mean(), abs=1e-6)
     assert value('DISTS', pred, gt) == pytest.approx(1 + np.abs(pred - gt).mean(), abs=1e-6)
+    with pytest.raises(ValueError, match='LPIPS needs pictures of at least 32x32 pixels, got 53x31'):
+        value('LPIPS', pred[:31], gt[:31])
+
+
+def test_the_page_names_every_measure():
+    page = (Path(__file__).parents[2] / 'docs/evaluation.md').read_text(encoding='utf-8')
+    base = {name.removesuffix('_unclipped') for name in MEASURES}
+    assert not [name for name in base if f'`{name.replace("SSIM_GTmean", "PSNR_GTmean")}`' not in page]
+    starred = set(re.findall(r'`(\w+)` \*', page))
+    assert starred == set(DEFAULT)
+    assert not [name for name in PROTOCOLS if f'| `{name}` |' not in page]

@@ -39,7 +39,7 @@ def test_equal_pictures_count_100_db():
 def test_pictures_without_value_are_left_out():
     found = summarize('NIQE', dict(a=3.0, b=NAN, c=5.0))
     assert (found.pictures, found.without, found.mean) == (2, 1, 4)
-    assert remarks([found]) == ['NIQE: 1 pictures have no value and are left out']
+    assert remarks([found]) == ['NIQE: 1 of 3 pictures have no value, and are left out']
     assert '| NIQE ↓ | 4.00 |' in summary_table([found])
 
 
@@ -71,7 +71,7 @@ def test_comparison_of_equal_pictures():
 def test_nothing_in_common():
     found = compare('PSNR', dict(a=1.0), dict(b=1.0))
     assert found.pictures == 0 and math.isnan(found.p)
-    assert '| PSNR ↑ | - | - | 0 of 0 | 0 of 0 | nan |' in comparison_table([found])
+    assert '| PSNR ↑ | - | - | 0 of 0 | 0 of 0 | - | - |' in comparison_table([found])
 
 
 def test_tables():
