@@ -48,11 +48,11 @@ def darken(name: str, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_small(source: Path | np.ndarray, target: Path) -> None:
-    """Writes a picture at the docs' width."""
+    """Writes a picture at the docs' width, in the place of the one that the docs have."""
     picture = Image.open(source).convert('RGB') if isinstance(source, Path) else Image.fromarray(source)
     if picture.width > WIDTH:
         picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
-    write_image(target, np.asarray(picture) / np.float32(255))
+    write_image(target, np.asarray(picture) / np.float32(255), overwrite=True)
     print(target)
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from isalux_mm.io.images import IMAGE_SUFFIXES, list_images
+from isalux_mm.io.names import distinct
 from isalux_mm.io.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
 
 Input = str | Path | np.ndarray | Tensor | Image.Image
@@ -52,9 +53,9 @@ def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out
     """Sources of one or several inputs, each file once.
 
     A folder gives its pictures and keeps their sub-folders; a pattern (`photos/**/*.jpg`) keeps those below its
-    fixed part; a file keeps its name, and where two have the same one, all keep their folders below the common one. Any
-    other path counts as a file, to be reported when it cannot be read. Pictures in memory are named 00000000.png by
-    place.
+    fixed part; a file keeps its name, and where two have the same one, all keep their folders below the common one;
+    names that differ by case alone, which not every file system tells apart, get a number (`distinct`). Any other path
+    counts as a file, to be reported when it cannot be read. Pictures in memory are named 00000000.png by place.
 
     Args:
         inputs: path, folder, pattern, (H, W, C) array, (C, H, W) or (B, C, H, W) tensor, PIL image, or a sequence of
@@ -113,10 +114,10 @@ def _from_pil(content: Image.Image) -> Picture:
 
 
 def _from_path(item: str | Path, recursive: bool, leave_out: Path | None) -> list[Source]:
-    path = Path(item).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(item))
+    if os.path.isdir(path):  # unlike `Path.is_dir`, no error where that cannot be known
         return _kept(list_images(path, recursive), path, leave_out)
-    if glob.has_magic(str(path)) and not path.exists():
+    if glob.has_magic(str(path)) and not os.path.exists(path):
         return _from_pattern(path, leave_out)
     return [Source(path, Path(path.name))]
 
@@ -151,13 +152,14 @@ def _once(sources: Sequence[Source]) -> list[Source]:
 
 
 def _apart(sources: Sequence[Source]) -> list[Source]:
-    """Where two files' results would have the same name, all files keep their folders below the common one."""
-    if max(Counter(source.name for source in sources if source.is_file).values(), default=0) < 2:
-        return list(sources)
-    files = [source.content for source in sources if isinstance(source.content, Path)]
-    common = os.path.commonpath([os.path.abspath(file.parent) for file in files])
-    return [replace(source, name=Path(os.path.relpath(source.content, common)))
-            if isinstance(source.content, Path) else source for source in sources]
+    """Where two files' results would have the same name, all files keep their folders below the common one; what is
+    still the same for a file system gets a number."""
+    if max(Counter(source.name for source in sources if source.is_file).values(), default=0) > 1:
+        files = [source.content for source in sources if isinstance(source.content, Path)]
+        common = os.path.commonpath([os.path.abspath(file.parent) for file in files])
+        sources = [replace(source, name=Path(os.path.relpath(source.content, common)))
+                   if isinstance(source.content, Path) else source for source in sources]
+    return [replace(source, name=name) for source, name in zip(sources, distinct([s.name for s in sources]))]
 
 
 def _numbered(index: int) -> Path:

@@ -1,10 +1,12 @@
 """Reading, checking, listing and writing pictures as RGB float32 in [0, 1], whatever lies on disk."""
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.picture_file import (
     ARRAY_SUFFIX,
     DECODING_ERRORS,
@@ -79,12 +81,23 @@ def check_whole(path: str | Path) -> None:
     read_image(path)
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
+def write_image(path: str | Path, image: np.ndarray, *, overwrite: bool = False) -> None:
     """Writes (H, W, 3), RGB in [0, 1], as 8 bits in the format of the suffix; whole or not at all.
 
-    The folder is made; the file appears under its name only when it is complete.
+    The folder is made; the file appears under its name only when it is complete, and replaces one that is there only
+    with `overwrite`; errors as of `write_picture`.
     """
-    write_picture(path, Picture(image))
+    write_picture(path, Picture(image), overwrite=overwrite)
+
+
+def read_each(paths: Iterable[Path], attempts: Attempts) -> Iterator[tuple[Path, np.ndarray]]:
+    """Pictures one after the other, as of `read_image`; those that cannot be read go to the report."""
+    for path in paths:
+        image = None
+        with attempts.attempt(str(path)):
+            image = read_image(path)
+        if image is not None:
+            yield path, image
 
 
 def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:

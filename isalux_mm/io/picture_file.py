@@ -113,7 +113,7 @@ def read_picture(path: str | Path, *, array_order: str = 'rgb') -> Picture:
     return picture.with_image(np.clip(image, 0, 1, out=image))
 
 
-def write_picture(path: str | Path, picture: Picture, *, quality: int = QUALITY) -> None:
+def write_picture(path: str | Path, picture: Picture, *, quality: int = QUALITY, overwrite: bool = False) -> None:
     """Writes a picture in the format of the suffix, stored as it was read; whole or not at all.
 
     What a format cannot hold is left out: alpha in JPEG and BMP, 16 bits in anything but PNG, TIFF and `.npy`, floats
@@ -124,20 +124,24 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int = QUALITY)
         path: file; its folder is made.
         picture: what is written.
         quality: of JPEG and WebP, 1 to 100.
+        overwrite: whether the file may be there.
 
     Raises:
-        ValueError: if no format is known by the suffix.
+        FileExistsError: if the file is there and may not be replaced.
+        ValueError: if no format is known by the suffix, or the picture holds NaN or infinity.
     """
     path = Path(path)
+    if not np.isfinite(picture.image).all():
+        raise ValueError(f'{path}: a picture must be finite to be written, got NaN or infinite values')
     suffix = path.suffix.lower()
     depth = picture.depth if suffix in DEEP_SUFFIXES.get(picture.depth, ()) else 'uint8'
     samples = picture.samples(depth, alpha=suffix in ALPHA_SUFFIXES)
     if suffix == ARRAY_SUFFIX:
-        with whole_file(path) as file:
+        with whole_file(path, overwrite=overwrite) as file:
             np.save(file, samples)
         return
     samples = to_stored(samples, picture.orientation)
-    with whole_file(path) as file:
+    with whole_file(path, overwrite=overwrite) as file:
         if suffix in TIFF_SUFFIXES:
             _write_tiff(file, samples, picture)
         elif depth == 'uint8':

@@ -11,6 +11,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS as MMSEG_MODELS
 from torch import Tensor, nn
 
+from isalux_mm.io.whole_file import whole_path
 from isalux_mm.models.pretrained import load_weights
 from isalux_mm.models.priors import SegmentationPrior
 from isalux_mm.registry import MODELS
@@ -73,10 +74,12 @@ def local_file(checkpoint: str) -> str:
         return checkpoint
     target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(checkpoint).path).name
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(checkpoint, str(target), hash_of(target.name), progress=False)
+            with whole_path(target) as draft:
+                torch.hub.download_url_to_file(checkpoint, str(draft), hash_of(target.name), progress=False)
         except Exception as error:
+            if target.is_file():  # another process was first
+                return str(target)
             raise RuntimeError(
                 f'{checkpoint} could not be downloaded ({type(error).__name__}: {error}). Place the file at {target}, '
                 'or set semantic_prior.checkpoint to a local copy') from error

@@ -256,6 +256,10 @@ def test_paper_split_from_lists(folders, capsys):
     assert 'train: 2 images (expected 5891)' in capsys.readouterr().out
 
     test.write_text('2015_00002\n')
+    with pytest.raises(SystemExit):
+        folders.run(*lists, split='80/20')
+    assert '80-20_report.json exists; overwrite (--overwrite)' in capsys.readouterr().err
+    lists = ('--overwrite', *lists)
     with pytest.raises(ValueError, match='in both train and test'):
         folders.run(*lists, split='80/20')
     test.write_text('2015_12345\n')

@@ -34,6 +34,7 @@ from exdark_files import (
     stem_of,
 )
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
 from isalux_mm.io.whole_file import write_json
 
@@ -202,12 +203,22 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--lists', nargs='+', default=[], metavar='SUBSET=FILE', help='for the split 80/20')
     parser.add_argument('--out', type=Path, required=True, help='folder of the COCO files and the report')
     parser.add_argument('--strict', action='store_true', help='fail where anything is dropped or changed')
+    add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     if sum(map(bool, (options.images, options.sizes, options.count_only))) != 1:
         parser.error('exactly one of --images, --sizes and --count-only is needed')
     if any('=' not in item for item in options.lists):
         parser.error(f'--lists takes SUBSET=FILE, got {options.lists}')
+    subsets = () if options.count_only else EXDARK_SPLITS[options.split]
+    read = [path for path in (options.list, options.sizes) if path]
+    demand_free(parser, *(file_of(options, name) for name in ('report', *subsets)), overwrite=options.overwrite,
+                read=read)
     return options
+
+
+def file_of(options: argparse.Namespace, name: str) -> Path:
+    """The file of a subset, or of the report."""
+    return options.out / f'{options.split.replace("/", "-")}_{name}.json'
 
 
 def summarize(converter: Converter, split: str) -> list[str]:
@@ -237,9 +248,9 @@ def main(arguments: list[str] | None = None) -> int:
         fractions=options.format == 'yolo')
     files = converter.run()
     print('\n'.join(summarize(converter, options.split)))
-    slug = options.split.replace('/', '-')
-    write_json(options.out / f'{slug}_report.json',
-               dict(split=options.split, counts=converter.counts, account=converter.account))
+    write_json(file_of(options, 'report'),
+               dict(split=options.split, counts=converter.counts, account=converter.account),
+               overwrite=options.overwrite)
     if options.strict and converter.account:
         print('--strict: something was dropped or changed, no COCO file is written', file=sys.stderr)
         return 1
@@ -247,7 +258,8 @@ def main(arguments: list[str] | None = None) -> int:
         categories = [dict(id=number, name=name) for number, name in enumerate(EXDARK_CLASSES, 1)]
         for subset, content in files.items():
             info = dict(description='ExDark', split=options.split, subset=subset)
-            write_json(options.out / f'{slug}_{subset}.json', dict(info=info, categories=categories, **content))
+            write_json(file_of(options, subset), dict(info=info, categories=categories, **content),
+                       overwrite=options.overwrite)
     return 0
 
 

@@ -1,4 +1,5 @@
 """The containers: PyAV, the source opened, the target made, and the passage of frames and packets between them."""
+import os
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -165,6 +166,16 @@ def check_paths(source: str | Path, out: Path, *, live: bool, overwrite: bool) -
         raise FileExistsError(f'out must not exist unless it may be overwritten, got {out}')
 
 
+def is_address(source: str | Path) -> bool:
+    """Whether a source is no file: `rtsp://...`, but not a file whose name holds a colon (`10:20:30.mp4`)."""
+    return '://' in str(source) and not os.path.exists(source)
+
+
+def local(path: str | Path) -> str:
+    """A file for FFmpeg, which takes what stands before a colon for a protocol, but not in an absolute path."""
+    return os.path.abspath(path)
+
+
 def opened(av: ModuleType, source: str | Path, source_format: str | None,
            options: Mapping[str, str] | None) -> 'av.container.InputContainer':
     """The source, opened for reading.
@@ -173,10 +184,11 @@ def opened(av: ModuleType, source: str | Path, source_format: str | None,
         ValueError: if FFmpeg cannot read it.
     """
     options = dict(options or {})
-    if str(source).startswith('rtsp'):
+    if is_address(source) and str(source).startswith('rtsp'):
         options.setdefault('rtsp_transport', 'tcp')  # UDP loses packets, which shows
+    name = str(source) if source_format is not None or is_address(source) else local(source)
     try:
-        return av.open(str(source), format=source_format, options=options)
+        return av.open(name, format=source_format, options=options)
     except (ValueError, av.error.FFmpegError) as error:
         raise ValueError(f'source must be a video that FFmpeg reads, got {source} ({error})') from error
 
@@ -193,10 +205,10 @@ def created(av: ModuleType, draft: Path, out: Path) -> 'av.container.OutputConta
         ValueError: if no container has that suffix, or it cannot be written.
     """
     try:
-        return av.open(str(draft), 'w')
+        return av.open(local(draft), 'w')
     except (ValueError, av.error.FFmpegError) as error:
         raise ValueError(f"out must be writable and have a container's suffix such as .mp4 or .mkv, got {out} "
-                         f'({str(error).replace(str(draft), str(out))})') from error
+                         f'({str(error).replace(local(draft), str(out))})') from error
 
 
 def import_av() -> ModuleType:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
-from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, opened
+from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, is_address, opened
 from isalux_mm.apis.video.encoding import codec_for, encoder_options
 from isalux_mm.apis.video.report import VideoReport
+from isalux_mm.functional.checks import check_finite
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.tone import white_level, with_mean_luma
 from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
@@ -69,19 +70,20 @@ class VideoEnhancer:
         Raises:
             FileNotFoundError: if there is no such file.
             FileExistsError: if `out` is there and may not be replaced.
-            ValueError: if an option is out of range or unknown, `out` is the source, or the source has no picture.
+            ValueError: if an option is out of range or unknown, `out` is the source, the source has no picture, or the
+                network's result is not finite.
         """
         tone = Tone(strength, reference_brightness, highlights)
         if max_frames is not None and max_frames < 1:
             raise ValueError(f'max_frames must be at least 1, got {max_frames}')
-        live = source_format is not None or '://' in str(source)
+        live = source_format is not None or is_address(source)
         out = Path(out)
         check_paths(source, out, live=live, overwrite=overwrite)
         codec = codec or codec_for(out)
         options = encoder_options(self.av, codec, crf)
         report = VideoReport(out)
-        with (opened(self.av, source, source_format, source_options) as reader, whole_path(out) as draft,
-              created(self.av, draft, out) as writer):
+        with (opened(self.av, source, source_format, source_options) as reader,
+              whole_path(out, overwrite=overwrite) as draft, created(self.av, draft, out) as writer):
             self._run(VideoJob(self.av, reader, writer, codec, options, report), tone, max_frames, live)
         return report
 
@@ -125,6 +127,7 @@ class VideoEnhancer:
         low = torch.from_numpy(frame.astype(np.float32) / np.float32(scale)).permute(2, 0, 1)[None]
         low = low.to(self.inferencer.device)
         enhanced = temporal(low, seconds)
+        check_finite(enhanced, "the network's result for a frame")
         white = temporal.smoothed('white', white_level(enhanced))
         enhanced = steady(temporal, tone.within_white(enhanced, low, white=white))
         enhanced = tone.mixed(enhanced, low)
