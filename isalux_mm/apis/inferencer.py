@@ -301,7 +301,8 @@ class EnhanceInferencer(BaseInferencer):
         with self._attempt(job):
             result = made.result()
             if job.target is not None:
-                write_picture(job.target, result, overwrite=job.overwrite)
+                lost = write_picture(job.target, result, overwrite=job.overwrite)
+                self.report.lost |= {str(job.target): lost} if lost else {}
             self.report.done.append(str(job.target or job.source.name))
             if job.target is not None:
                 return str(job.target)

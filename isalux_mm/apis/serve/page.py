@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from isalux_mm.apis.serve.gradio_loading import import_gradio
 from isalux_mm.apis.serve.workbench import RefusedError, Shown, Workbench, megapixels
-from isalux_mm.io.images import IMAGE_SUFFIXES
+from isalux_mm.io.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -6,23 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import tifffile
-from PIL import Image
 
 from isalux_mm.apis.explaining import EXPLAINED, EXPLAINED_PIXELS
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.jobs import to_tensor
 from isalux_mm.functional.resizing import reduced
-from isalux_mm.io.images import IMAGE_SUFFIXES, write_image
-from isalux_mm.io.picture_file import (
-    DECODING_ERRORS,
-    ImageReadError,
-    Picture,
-    check_not_empty,
-    is_tiff,
-    read_picture,
-    write_picture,
-)
+from isalux_mm.io.formats import IMAGE_SUFFIXES, result_name
+from isalux_mm.io.images import write_image
+from isalux_mm.io.limits import PictureLimits, PictureTooLargeError
+from isalux_mm.io.picture_file import ImageReadError, Picture, read_picture, read_size, write_picture
 
 MAX_PIXELS = 50_000_000  # ours: what a 50 megapixel camera gives
 MAX_MB = 100  # ours
@@ -104,7 +96,7 @@ class Workbench:
         """
         path = self._checked(path)
         folder = self._new_folder()
-        target = folder / f'{path.stem}{RESULT}{path.suffix}'
+        target = folder / result_name(Path(f'{path.stem}{RESULT}{path.suffix}'))
         with self.lock:
             report = self.inferencer.with_tile(tile)(path, out=target, strength=strength)['report']
         if report.failed:
@@ -178,31 +170,14 @@ def check_upload(path: Path, limits: Limits) -> None:
     if path.stat().st_size > limits.max_mb * 2**20:
         raise RefusedError(f'{path.name} has {path.stat().st_size / 2**20:.1f} MiB; up to {limits.max_mb} are taken.')
     try:
-        height, width = header_size(path)
+        height, width = read_size(path, limits=PictureLimits(pixels=max(limits.max_pixels, MAX_PIXELS)))
+    except PictureTooLargeError as error:
+        raise RefusedError(f'{path.name} is too large; up to {megapixels(limits.max_pixels)} are taken.') from error
     except ImageReadError as error:
-        if isinstance(error.__cause__, Image.DecompressionBombError):
-            raise RefusedError(f'{path.name} is too large; up to {megapixels(limits.max_pixels)} are taken.') from error
         raise RefusedError(f'{path.name} is no readable picture.') from error
     if height * width > limits.max_pixels:
         raise RefusedError(f'{path.name} has {width} x {height} pixels ({megapixels(height * width)}); '
                            f'up to {megapixels(limits.max_pixels)} are taken.')
-
-
-def header_size(path: Path) -> tuple[int, int]:
-    """(H, W) as stored, from the header: unlike `read_size`, which asks for EXIF, for which Pillow decodes PNGs.
-
-    Raises:
-        ImageReadError: if the header cannot be read.
-    """
-    check_not_empty(path)
-    try:
-        if is_tiff(path):  # float RGB is unknown to Pillow
-            with tifffile.TiffFile(path) as file:
-                return file.pages[0].imagelength, file.pages[0].imagewidth
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except (*DECODING_ERRORS, tifffile.TiffFileError) as error:
-        raise ImageReadError(f'{path}: no readable picture ({error})') from error
 
 
 def megapixels(pixels: int) -> str:
@@ -218,4 +193,4 @@ def small(picture: Picture, pixels: int) -> Picture:
 
 def write_preview(path: Path, picture: Picture) -> None:
     """An upright JPEG for the browser: reduced, with the colour profile, without EXIF."""
-    write_picture(path, replace(small(picture, PREVIEW_PIXELS), orientation=1, exif=None, dpi=None))
+    write_picture(path, small(picture, PREVIEW_PIXELS).bare())
