@@ -13,6 +13,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from rich.console import Console
 from rich.table import Table
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.io.images import write_image
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
@@ -25,7 +26,9 @@ METRICS = ('PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean')
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dir', type=Path, help="the training's work folder")
+    add_overwrite_option(parser)
     args = parser.parse_args()
+    demand_free(parser, args.work_dir / 'demo.png', overwrite=args.overwrite)
     checkpoint = find_latest_checkpoint(str(args.work_dir))
     if checkpoint is None:
         parser.error(f'no last_checkpoint in {args.work_dir}: train first')
@@ -47,7 +50,7 @@ def main() -> int:
     width = max(panel.shape[1] for panel in panels)
     picture = np.concatenate(
         [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in panels])
-    write_image(args.work_dir / 'demo.png', picture / 255)
+    write_image(args.work_dir / 'demo.png', picture / 255, overwrite=args.overwrite)
     table = Table('held-out photographs', 'dark input', 'output')
     for name in METRICS:
         table.add_row(name, f'{metrics[f"{name}_input"]:.3f}', f'{metrics[name]:.3f}')

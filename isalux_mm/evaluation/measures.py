@@ -51,6 +51,7 @@ class Measure:
 # What PSNR above it counts as in means: of pictures equal (infinite), or equal but for rounding. Retinexformer's code
 # gives equal pictures 100, HVI-CIDNet's 128, BasicSR's infinity.
 MOST_PSNR = 100.0
+LEAST_SIDE = 32  # ours, of learned distances: AlexNet has nothing left of less than 31 pixels
 
 
 def psnr(pred: np.ndarray, gt: np.ndarray) -> float:
@@ -72,6 +73,9 @@ def _niqe(pred: np.ndarray, _: np.ndarray) -> float:
 
 
 def _learned(name: str, pred: np.ndarray, gt: np.ndarray) -> float:
+    if min(pred.shape[:2]) < LEAST_SIDE:
+        raise ValueError(f'{name} needs pictures of at least {LEAST_SIDE}x{LEAST_SIDE} pixels, got '
+                         f'{pred.shape[1]}x{pred.shape[0]}')
     with torch.no_grad():
         return perceptual_network(name)(_batch(pred).float(), _batch(gt).float()).item()
 

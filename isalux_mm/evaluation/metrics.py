@@ -63,7 +63,7 @@ class ImageMetric(BaseMetric):
         if not results:
             raise ValueError(f'{type(self).__name__} must be given one image at least, got none')
         if self.csv_path is not None:
-            write_csv(self.csv_path, ('image', *self.columns), sorted(results))
+            write_csv(self.csv_path, ('image', *self.columns), sorted(results), overwrite=True)
         columns = list(zip(*results))[1:]
         return {name: finite_mean(name, values) for name, values in zip(self.columns, columns)}
 
@@ -201,9 +201,10 @@ def finite_mean(name: str, values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
-    """Writes a table whole or not at all."""
-    with whole_path(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
+def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence], *, overwrite: bool = False) -> None:
+    """Writes a table whole or not at all; one that is there is replaced only with `overwrite`."""
+    with whole_path(path, overwrite=overwrite) as draft, open(
+            draft, 'w', newline='', encoding='utf-8', errors='surrogateescape') as file:  # names of any bytes
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

@@ -158,3 +158,16 @@ def test_processes_by_the_number_of_pictures(folders, monkeypatch, pictures, exp
     monkeypatch.setattr(evaluating, 'score_all', lambda *a, workers: (asked.append(workers), (_ for _ in ()))[1])
     evaluate_folders({'Ours': folders / 'ours'}, reference=folders / 'gt', measures=FAST)
     assert asked == [expected]
+
+
+@pytest.mark.slow
+def test_the_dark_inputs_of_lol_v1(shared_data):
+    """As the field's tables have them: PSNR 7.77, SSIM .195; with GT-mean 18.79 and .492 (ours, by another program)."""
+    folder = shared_data / 'lol_v1/eval15'
+    if not folder.is_dir():
+        pytest.skip('no LOL-v1')
+    found = evaluate_folders({'Input': folder / 'low'}, reference=folder / 'high', protocol='lol-v1', workers=1,
+                             measures=('PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean'))
+    means = [summary.mean for summary in found.summaries['Input']]
+    assert means == pytest.approx((7.77, 0.195, 18.79, 0.492), abs=6e-3)
+    assert means[1::2] == pytest.approx((0.195, 0.492), abs=6e-4)

@@ -109,6 +109,8 @@ def test_learned_distances_go_through_the_network(monkeypatch):
     pred, gt = pair()
     assert value('LPIPS', pred, gt) == pytest.approx(np.abs(pred - gt).mean(), abs=1e-6)
     assert value('DISTS', pred, gt) == pytest.approx(1 + np.abs(pred - gt).mean(), abs=1e-6)
+    with pytest.raises(ValueError, match='LPIPS needs pictures of at least 32x32 pixels, got 53x31'):
+        value('LPIPS', pred[:31], gt[:31])
 
 
 def test_the_page_names_every_measure():

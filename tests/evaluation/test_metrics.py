@@ -95,8 +95,10 @@ def test_csv_is_whole_or_untouched(tmp_path):
         yield (3, 4)
         raise OSError('disk')
 
+    with pytest.raises(FileExistsError):
+        write_csv(path, ('a', 'b'), [(3, 4)])
     with pytest.raises(OSError, match='disk'):
-        write_csv(path, ('a', 'b'), failing())
+        write_csv(path, ('a', 'b'), failing(), overwrite=True)
     assert path.read_text().split() == ['a,b', '1,2']
     assert list(tmp_path.iterdir()) == [path]
 

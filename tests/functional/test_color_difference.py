@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from isalux_mm.functional import color_difference
 from isalux_mm.functional.color_difference import ciede2000, color_angle, delta_e_2000, lab_of
 
 # Sharma, Wu and Dalal, 2005, Table 1: L*, a*, b* of both, CIEDE2000. Hues to both sides of zero, greys, near neighbours
@@ -25,7 +26,8 @@ def test_published_pairs(first, second, expected):
         assert delta_e_2000(*np.array(pair, dtype=np.float64)) == pytest.approx(expected, abs=5e-5)
 
 
-def test_it_is_scikit_images():
+def test_it_is_scikit_images(monkeypatch):
+    monkeypatch.setattr(color_difference, 'AT_ONCE', 350)  # seven rows at a time, of 40
     rng = np.random.default_rng(0)
     pred, gt = rng.uniform(size=(2, 40, 50, 3))
     pred[:5], gt[:5] = 0, rng.uniform(size=(5, 50, 1))  # black and greys
