@@ -204,7 +204,7 @@ def make_outputs(job: Job, files: Mapping[str, Path], out: Path, training: Mappi
     whole = all((out / name).is_file() for name in files)
     if found.get('made_of') == made_of and whole and not found['failures'] and not settings.again:
         return found
-    (out / RECORD).unlink(missing_ok=True)
+    write_json(out / RECORD, {})  # what it said holds no longer
     if row.peer:
         method, parameters = load_method(row.peer, weights, device=settings.device)
         frozen = 0
