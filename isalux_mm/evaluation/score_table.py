@@ -45,9 +45,11 @@ class ScoreTable:
 
     def save(self, path: Path, settings: Settings) -> None:
         """Writes the CSV, then what a resumed evaluation asks for; each whole or not at all."""
-        write_csv(path, (*HEAD, *self.measures), [(*key, *map(repr, row)) for key, row in sorted(self.rows.items())])
+        write_csv(path, (*HEAD, *self.measures), [(*key, *map(repr, row)) for key, row in sorted(self.rows.items())],
+                  overwrite=True)
         write_json(stamps_path(path), dict(
-            settings=dict(settings), rows=[[*key, stamps] for key, stamps in sorted(self.stamps.items())]))
+            settings=dict(settings), rows=[[*key, stamps] for key, stamps in sorted(self.stamps.items())]),
+            overwrite=True)
 
 
 def resume(path: Path, settings: Settings, tasks: Sequence[Task], measures: tuple[str, ...]) -> ScoreTable:

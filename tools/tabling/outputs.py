@@ -50,7 +50,7 @@ def result_name(path: Path, folder: Path) -> str:
 
 
 def write_outputs(method: Method, files: Mapping[str, Path], out: Path, *, notes: Mapping[str, Any],
-                  device: str = 'cpu') -> dict[str, Any]:
+                  device: str = 'cpu', overwrite: bool = False) -> dict[str, Any]:
     """Runs a method on pictures and writes the results as 8-bit PNG.
 
     The time is that of the method alone, picture in memory to picture in memory: wall, and CPU of all threads. The
@@ -63,6 +63,7 @@ def write_outputs(method: Method, files: Mapping[str, Path], out: Path, *, notes
         out: folder of the results and of `run.json`.
         notes: what the record says of the method.
         device: that the method runs on, for the record.
+        overwrite: whether results and a record that are there may be replaced.
 
     Returns:
         The record.
@@ -80,9 +81,9 @@ def write_outputs(method: Method, files: Mapping[str, Path], out: Path, *, notes
         wall, cpu = time.perf_counter(), time.process_time()
         result = method(image)
         seconds[name] = dict(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
-        write_image(out / name, result)
+        write_image(out / name, result, overwrite=overwrite)
     record = dict(notes, machine=describe_machine(device, torch.get_num_threads()), failures=failures, seconds=seconds)
-    write_json(out / RECORD, record, indent=1)
+    write_json(out / RECORD, record, indent=1, overwrite=overwrite)
     return record
 
 
