@@ -32,7 +32,7 @@ $(STAMP): requirements.txt requirements-dev.txt setup.py
 demo: $(STAMP)
 	$(BIN)/python tools/dataset_converters/prepare_demo.py --out data/demo
 	$(BIN)/python tools/train.py configs/isalux_cpu.py --work-dir $(DEMO_DIR)
-	$(BIN)/python tools/demo_report.py $(DEMO_DIR)
+	$(BIN)/python tools/demo_report.py $(DEMO_DIR) --overwrite
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_OPTIONS)

@@ -21,9 +21,9 @@ PUBLIC = {
     'isalux_mm.apis.export':
         '''ExportReport export_detector export_onnx export_torch''',
     'isalux_mm.apis.serve':
-        '''Limits RefusedError Shown Workbench build_page check_gradio launch_options page_folder serve''',
+        '''Limits RefusedError Shown Vault Wish Workbench check_gradio page_folder running_page serve''',
     'isalux_mm.apis.video':
-        '''VideoEnhancer VideoReport import_av''',
+        '''UnfinishedError VideoEnhancer VideoReport import_av''',
     'isalux_mm.chain':
         '''ChainDataPreprocessor ChainLosses EnhancedTask ISALuxNeck''',
     'isalux_mm.datasets':

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from benchmarking import figures, measure, report, rows
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
+
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / 'docs/figures.json'
 SIZES = {'720p': (720, 1280), '1080p': (1080, 1920)}
@@ -22,7 +24,7 @@ TRAINING_SIZES = ('256x256', )
 TRAINING_BATCH = 8
 REFERENCES = ('retinexformer', 'retinexformer_uncopied', 'isalux_plain_dense', 'isalux_plain_sparse')
 BURST = 10  # calls queued for throughput on a GPU, ours
-FAILURES = (RuntimeError, ValueError, MemoryError)  # what a model may fail with that others may not
+FAILURES = (Exception, )  # of one model: the others are measured
 
 
 class Benchmark:
@@ -204,7 +206,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--product-side', type=positive, help='of the matrix product that stands for the peak')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the report')
+    add_overwrite_option(parser)
     args = parser.parse_args(argv)
+    demand_free(parser, *report.files_of(args.out), overwrite=args.overwrite)
     try:
         complete(args)
     except (ValueError, argparse.ArgumentTypeError) as error:

@@ -7,39 +7,32 @@ than the low images, --resize brings each result to that size and --window cuts 
 """
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from peers.classical import clahe, gamma
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free, show_failures
 from isalux_mm.datasets.image_datasets import PairedImageDataset, pair_key
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.metrics import paired_quality, write_csv
+from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
-from isalux_mm.models.isalux import gamma_brightened
+from isalux_mm.io.names import beside, check_products
+from isalux_mm.io.whole_file import check_free
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 COLUMNS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
 Method = Callable[[np.ndarray], np.ndarray]
-
-
-def clahe(image: np.ndarray) -> np.ndarray:
-    """Contrast-limited histogram equalization of L, (H, W, 3) RGB in [0, 1]."""
-    lab = cv2.cvtColor(np.round(image * 255).astype(np.uint8), cv2.COLOR_RGB2LAB)
-    lab[..., 0] = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(lab[..., 0])
-    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255
-
-
-def gamma(image: np.ndarray) -> np.ndarray:
-    """A power law that brings the mean luma to about 0.45."""
-    return gamma_brightened(to_tensor(image)[None])[0].permute(1, 2, 0).numpy()
 
 
 def load_network(config: str, checkpoint: str) -> Method:
@@ -87,9 +80,28 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--gt', type=Path, required=True)
     parser.add_argument('--resize', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'))
     parser.add_argument('--window', type=int, nargs=2, metavar=('LEFT', 'TOP'))
-    parser.add_argument('--csv', help='write the values of every picture here')
+    parser.add_argument('--csv', type=Path, help='write the values of every picture here')
     parser.add_argument('--out', type=Path, help='save the results of every method here')
-    return parser.parse_args()
+    add_overwrite_option(parser)
+    args = parser.parse_args()
+    if args.csv:
+        demand_free(parser, args.csv, overwrite=args.overwrite)
+    return args
+
+
+def targets_of(out: Path, methods: Iterable[str], lows: Sequence[Path], *, overwrite: bool) -> dict[str, list[Path]]:
+    """Where the results of every method go, checked ahead of the work.
+
+    Raises:
+        FileExistsError: if one is there and may not be replaced.
+        ValueError: if one would be written over an input.
+    """
+    names = beside([Path(low.name) for low in lows], '.png')
+    targets = {method: [out / method / name for name in names] for method in methods}
+    check_products(chain.from_iterable(targets.values()), lows)
+    for path in chain.from_iterable(targets.values()):
+        check_free(path, overwrite=overwrite)
+    return targets
 
 
 def main() -> int:
@@ -97,24 +109,31 @@ def main() -> int:
     methods: dict[str, Method] = dict(input=lambda image: image, gamma=gamma, CLAHE=clahe)
     if args.checkpoint:
         methods['ISALux'] = load_network(args.config, args.checkpoint)
-    rows = []
-    for low, gt in track(find_pairs(args.low, args.gt, bool(args.resize)), 'pairs'):
-        dark, reference = read_image(low), read_image(gt)
-        for name, method in methods.items():
-            result = method(dark)
-            if args.out:
-                write_image(args.out / name / f'{low.stem}.png', result)
-            part = to_reference(result, reference.shape[:2], args.resize, args.window)
-            rows.append((name, low.name, *paired_quality(to_tensor(part), to_tensor(reference))))
+    rows, attempts = [], Attempts()
+    pairs = find_pairs(args.low, args.gt, bool(args.resize))
+    targets = targets_of(args.out, methods, [low for low, _ in pairs], overwrite=args.overwrite) if args.out else {}
+    for index, (low, gt) in enumerate(track(pairs, 'pairs')):
+        with attempts.attempt(str(low)):
+            dark, reference, found = read_image(low), read_image(gt), []
+            for name, method in methods.items():
+                result = method(dark)
+                if targets:
+                    write_image(targets[name][index], result, overwrite=args.overwrite)
+                part = to_reference(result, reference.shape[:2], args.resize, args.window)
+                found.append((name, low.name, *paired_quality(to_tensor(part), to_tensor(reference))))
+            rows += found
+    failed = show_failures(attempts)
+    if not rows:
+        return failed
     if args.csv:
-        write_csv(args.csv, ('method', 'image', *COLUMNS), rows)
+        write_csv(args.csv, ('method', 'image', *COLUMNS), rows, overwrite=args.overwrite)
     table = Table('method', *COLUMNS)
     for name in methods:
         values = np.mean([row[2:] for row in rows if row[0] == name], axis=0)
         table.add_row(name, *(f'{v:.{digits}f}' for v, digits in zip(values, (2, 3, 2, 3))))
     Console().print(table)
     print(f'{len(rows) // len(methods)} pairs')
-    return 0
+    return failed
 
 
 if __name__ == '__main__':

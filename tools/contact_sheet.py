@@ -21,10 +21,12 @@ from rich.progress import track
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
+from isalux_mm.cli.options import add_overwrite_option, demand_free, show_failures
 from isalux_mm.datasets.image_datasets import pair_key
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import is_well_lit
-from isalux_mm.io.images import list_images, read_image, write_image
+from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.images import list_images, read_each, read_image, write_image
 from isalux_mm.visualization.contact_sheet import draw_contact_sheet
 from isalux_mm.visualization.panels import to_array
 
@@ -36,11 +38,10 @@ def references_of(folders: list[Path]) -> dict[str, Path]:
     return {pair_key(path.relative_to(folder)): path for folder in folders for path in list_images(folder)}
 
 
-def inputs_of(folders: list[Path], well_lit: bool) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Caption, key and picture of every input, all or those that are well lit."""
+def inputs_of(folders: list[Path], well_lit: bool, attempts: Attempts) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Caption, key and picture of every input that can be read, all or those that are well lit."""
     for folder in folders:
-        for path in list_images(folder):
-            image = read_image(path)
+        for path, image in read_each(list_images(folder), attempts):
             if not well_lit or is_well_lit(to_tensor(image)[None]):
                 name = path.relative_to(folder)
                 yield (name if len(folders) == 1 else folder.name / name).as_posix(), pair_key(name), image
@@ -58,27 +59,33 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--clip', action='store_true', help='cut highlights off instead of compressing them')
     parser.add_argument('--columns', type=int, default=6, help='pictures side by side')
     parser.add_argument('--width', type=int, default=240, help='of a picture on the sheet, pixels')
-    return parser.parse_args()
+    add_overwrite_option(parser)
+    args = parser.parse_args()
+    demand_free(parser, args.out, overwrite=args.overwrite)
+    return args
 
 
 def main() -> int:
     args = parse_args()
     inferencer = EnhanceInferencer(args.model, args.checkpoint, device='cpu', show_progress=False)
     references = references_of(args.references)
-    columns, tone = [], Tone(highlights='clip' if args.clip else 'soft')
-    for caption, key, image in track(list(islice(inputs_of(args.inputs, args.well_lit), args.count)), 'pictures'):
-        low = to_tensor(image)[None]
-        pictures = [to_array(low[0]), to_array(tone.apply(inferencer.enhance(low), low)[0])]
-        if key in references:
-            pictures.append(to_array(to_tensor(read_image(references[key]))))
-        columns.append((caption, pictures))
+    columns, tone, attempts = [], Tone(highlights='clip' if args.clip else 'soft'), Attempts()
+    inputs = list(islice(inputs_of(args.inputs, args.well_lit, attempts), args.count))
+    for caption, key, image in track(inputs, 'pictures'):
+        with attempts.attempt(caption):
+            low = to_tensor(image)[None]
+            pictures = [to_array(low[0]), to_array(tone.apply(inferencer.enhance(low), low)[0])]
+            if key in references:
+                pictures.append(to_array(to_tensor(read_image(references[key]))))
+            columns.append((caption, pictures))
+    failed = show_failures(attempts)
     if not columns:
         print(f'no picture in {", ".join(map(str, args.inputs))}', file=sys.stderr)
         return 1
     sheet = draw_contact_sheet(columns, ROWS, per_band=args.columns, width=args.width)
-    write_image(args.out, sheet / np.float32(255))
+    write_image(args.out, sheet / np.float32(255), overwrite=args.overwrite)
     print(f'{len(columns)} pictures: {args.out}')
-    return 0
+    return failed
 
 
 if __name__ == '__main__':

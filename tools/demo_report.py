@@ -1,5 +1,5 @@
 """Ends `make demo`: scores input and output of the held-out photographs and writes the picture:
-`python tools/demo_report.py work_dirs/demo`.
+`python tools/demo_report.py work_dirs/demo`. The last checkpoint is scored, not the one that did best on them.
 """
 import argparse
 import sys
@@ -9,10 +9,11 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from rich.console import Console
 from rich.table import Table
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.io.images import write_image
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
@@ -25,14 +26,16 @@ METRICS = ('PSNR', 'SSIM', 'PSNR_GTmean', 'SSIM_GTmean')
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dir', type=Path, help="the training's work folder")
+    add_overwrite_option(parser)
     args = parser.parse_args()
-    checkpoints = sorted(args.work_dir.glob('best_PSNR_iter_*.pth'), key=lambda p: p.stat().st_mtime)  # newest last
-    if not checkpoints:
-        parser.error(f'no checkpoint best_PSNR_iter_*.pth in {args.work_dir}: train first')
+    demand_free(parser, args.work_dir / 'demo.png', overwrite=args.overwrite)
+    checkpoint = find_latest_checkpoint(str(args.work_dir))
+    if checkpoint is None:
+        parser.error(f'no last_checkpoint in {args.work_dir}: train first')
     cfg = Config.fromfile(next(args.work_dir.glob('isalux_*.py')))
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model).eval()
-    model.load_state_dict(read_state_dict(checkpoints[-1]))
+    model.load_state_dict(read_state_dict(checkpoint))
     loader = Runner.build_dataloader(cfg.test_dataloader)
     evaluator = Evaluator(cfg.test_evaluator)
     panels = []
@@ -47,7 +50,7 @@ def main() -> int:
     width = max(panel.shape[1] for panel in panels)
     picture = np.concatenate(
         [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in panels])
-    write_image(args.work_dir / 'demo.png', picture / 255)
+    write_image(args.work_dir / 'demo.png', picture / 255, overwrite=args.overwrite)
     table = Table('held-out photographs', 'dark input', 'output')
     for name in METRICS:
         table.add_row(name, f'{metrics[f"{name}_input"]:.3f}', f'{metrics[name]:.3f}')

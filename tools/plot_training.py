@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.io.picture_file import Picture, write_picture
 
 LOG = '*/vis_data/scalars.json'  # where mmengine's LocalVisBackend keeps it
@@ -117,15 +118,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('runs', type=Path, nargs='+', help='work folders or scalars.json')
     parser.add_argument('--out', type=Path, help='picture; training.png in the first folder by default')
+    add_overwrite_option(parser)
     args = parser.parse_args(arguments)
+    first = args.runs[0]
+    out = args.out or (first if first.is_dir() else first.parent) / 'training.png'
+    demand_free(parser, out, overwrite=args.overwrite)
     try:
         runs = {run.name if run.is_dir() else run.parent.parent.name: read_curves(find_log(run)) for run in args.runs}
         picture = draw(runs)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
-    first = args.runs[0]
-    out = args.out or (first if first.is_dir() else first.parent) / 'training.png'
-    write_picture(out, Picture(picture / np.float32(255)))
+    write_picture(out, Picture(picture / np.float32(255)), overwrite=args.overwrite)
     print(out)
     return 0
 

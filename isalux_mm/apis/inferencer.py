@@ -1,6 +1,7 @@
 """`EnhanceInferencer`: pictures in any form in, enhanced pictures or files out."""
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,14 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from isalux_mm.apis.explaining import EXPLAINED, draw_explained
+from isalux_mm.apis.explaining import draw_explained
 from isalux_mm.apis.jobs import (
     Enhanced,
     EnhanceReport,
     Job,
     Loaded,
     groups_of_size,
-    is_finished,
+    is_outdated,
     jobs_of,
     load,
     read_ahead,
@@ -27,11 +28,13 @@ from isalux_mm.apis.jobs import (
 )
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
-from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.apis.visible_part import is_seen_in_part, visible_part
+from isalux_mm.functional.checks import check_choice, check_finite, check_image
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.inference.tiled import enhance_tiled
+from isalux_mm.io.attempts import outcome
 from isalux_mm.io.images import write_image
-from isalux_mm.io.picture_file import ImageReadError, Picture, write_picture
+from isalux_mm.io.picture_file import Picture, write_picture
 from isalux_mm.model_zoo import DEFAULT_MODEL, find_model
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
@@ -77,7 +80,7 @@ class EnhanceInferencer(BaseInferencer):
         check_choice(dtype, DTYPES, 'dtype')
         check_tile(tile)
         super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
-        self.tile = tile
+        self.tile, self.dtype = tile, dtype
         self.network = prepare_for_inference(self.model.network, dtype=dtype)
         self.report = EnhanceReport()
 
@@ -98,8 +101,8 @@ class EnhanceInferencer(BaseInferencer):
 
         Depth, alpha, grey, orientation, EXIF and colour profile of files are kept (`io.picture_file`). With
         `out`, files are written one by one and nothing is kept in memory; each appears when it is complete; no input
-        is ever overwritten; a result newer than its input is not made again. Files that cannot be read, enhanced or
-        written are left out and reported; a wrong array raises.
+        is ever overwritten, and no file that was there unless `redo` asks for it. Files that cannot be read, enhanced
+        or written, whatever the reason, are left out and reported; a wrong array raises.
 
         Args:
             inputs: path, folder, pattern, (H, W, C) array, (C, H, W) or (B, C, H, W) tensor, PIL image, or a list of
@@ -115,7 +118,7 @@ class EnhanceInferencer(BaseInferencer):
             return_explanation: draw priors and routing too: pictures under 'visualization', or with `out` files
                 NAME_explained.png beside the results.
             recursive: whether sub-folders are read.
-            redo: make results again that are there.
+            redo: make results again that are there, and overwrite them.
             array_order: channel order of arrays and `.npy` files, 'rgb' or 'bgr'.
 
         Returns:
@@ -125,6 +128,7 @@ class EnhanceInferencer(BaseInferencer):
 
         Raises:
             TypeError: if an input is of another type.
+            FileExistsError: if the result of a picture in memory is there, without `redo`.
             ValueError: if an option is out of range, there is no picture, an array is no picture, or a result would
                 overwrite an input.
         """
@@ -133,12 +137,12 @@ class EnhanceInferencer(BaseInferencer):
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.report = EnhanceReport()
-        jobs = self._inputs_to_list(inputs, recursive=recursive, out=None if out is None else Path(out))
-        finished = [] if redo else [job for job in jobs if is_finished(job)]
-        self.report.skipped += [str(job.target) for job in finished]
-        predictions = {job.index: str(job.target) for job in finished}
-        drawings: dict[int, np.ndarray | str] = {}
-        waiting = [job for job in jobs if job.index not in predictions]
+        jobs = self._inputs_to_list(inputs, recursive=recursive, out=None if out is None else Path(out),
+                                    explained=return_explanation, overwrite=redo)
+        waiting = jobs if redo else [left for job in jobs if (left := job.without_what_is_there())]
+        drawings: dict[int, np.ndarray | str | None] = {job.index: str(job.drawing) for job in jobs if job.drawing}
+        drawings |= {job.index: None for job in waiting if job.drawing}
+        predictions = self._skip(jobs, waiting)
         with Progress(console=Console(stderr=True), disable=not self.show_progress, transient=True) as progress:
             bar = progress.add_task('enhancing', total=len(waiting))
             for batch in self.preprocess(waiting, batch_size, array_order=array_order):
@@ -147,24 +151,34 @@ class EnhanceInferencer(BaseInferencer):
                 results = self.postprocess(made, drawn, return_datasamples)
                 places = [one.job.index for one in made]
                 predictions |= zip(places, results['predictions'])
-                drawings |= zip(places, results['visualization'])
+                drawings |= {place: one for place, one in zip(places, results['visualization']) if one is not None}
                 progress.advance(bar, len(batch))
         return dict(
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
-    def enhance(self, images: Tensor) -> Tensor:
+    def enhance(self, images: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """Runs the network, in tiles where a picture is large.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
+            visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: the others take no part in what is
+                decided. `None` for all.
 
         Returns:
             (B, 3, H, W), float32, RGB, not clamped, on the inferencer's device.
+
+        Raises:
+            ValueError: if `images` or the result hold NaN or infinity.
         """
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
-            return enhance_tiled(self.network, images.to(self.device, torch.float32), tile=self.tile)
+            images = images.to(self.device, torch.float32)
+            visible = None if visible is None else visible.to(images)
+            check_finite(images, 'images')
+            enhanced = enhance_tiled(self.network, images, tile=self.tile, visible=visible)
+            check_finite(enhanced, f"the network's result ({self.dtype})")
+            return enhanced
 
     def with_tile(self, tile: int | None) -> 'EnhanceInferencer':
         """The same inferencer with another side of tiles (as of the class) and a report of its own.
@@ -193,16 +207,16 @@ class EnhanceInferencer(BaseInferencer):
             tone: of the results; by default that of `Tone()`.
 
         Returns:
-            What was made; failures are left out and go to the report.
+            What was made; failures, what is not finite among them, are left out and go to the report.
         """
         for job, picture in inputs:
-            if isinstance(picture, ImageReadError):
+            if isinstance(picture, BaseException):
                 self._fail(job, picture)
         groups = groups_of_size((job, picture) for job, picture in inputs if isinstance(picture, Picture))
         return [made for group in groups for made in self._enhance_group(group, tone or Tone())]
 
     def visualize(self, inputs: Sequence[Job], preds: Sequence[Enhanced], show: bool = False, *,
-                  return_explanation: bool = False) -> list[np.ndarray | str]:
+                  return_explanation: bool = False) -> list[np.ndarray | str | None]:
         """Draws what the network saw and chose.
 
         Args:
@@ -212,11 +226,12 @@ class EnhanceInferencer(BaseInferencer):
             return_explanation: draw; nothing is drawn where this and `show` are off.
 
         Returns:
-            The drawing of each as a picture (H, W, 3), uint8, RGB, or the file that it was written to.
+            The drawing of each as a picture (H, W, 3), uint8, RGB, or the file that it was written to; `None` of one
+            that failed, or whose file is there and stays.
         """
         return [self._draw(made, show) for made in preds] if show or return_explanation else []
 
-    def postprocess(self, preds: Sequence[Enhanced], visualization: list[np.ndarray | str],
+    def postprocess(self, preds: Sequence[Enhanced], visualization: list[np.ndarray | str | None],
                     return_datasample: bool = False) -> dict:
         """Writes results, or brings them into the form that is returned.
 
@@ -232,53 +247,93 @@ class EnhanceInferencer(BaseInferencer):
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
-        tensors = [to_tensor(picture.image) for _, picture in group]
-        images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
-        try:
-            images = images.to(self.device)
-            results = tone.apply(self.enhance(images), images)
-        except RuntimeError as error:  # out of memory, above all
-            if len(group) > 1:
-                return [made for pair in group for made in self._enhance_group([pair], tone)]
-            self._fail(group[0][0], error)
+        results = outcome(self._results, [picture for _, picture in group], tone)
+        if not isinstance(results, BaseException):
+            return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
+        if len(group) == 1:
+            self._fail(group[0][0], results)
             return []
-        return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
+        del results  # whose traceback holds the memory that was too little
+        return [made for pair in group for made in self._enhance_group([pair], tone)]
 
-    def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str:
-        drawing = draw_explained(self.model.network, to_tensor(made.picture.image), made.image, device=self.device)
-        if show:
-            Image.fromarray(drawing).show(str(made.job.source.name))
-        if made.job.target is None:
-            return drawing
-        path = made.job.target.with_name(made.job.target.stem + EXPLAINED)
-        write_image(path, drawing / np.float32(255))
-        return str(path)
+    def _results(self, pictures: Sequence[Picture], tone: Tone) -> Tensor:
+        """Results (B, 3, H, W), RGB in [0, 1], of pictures of one size."""
+        if len(pictures) == 1 and is_seen_in_part(pictures[0]):
+            return self._visible_result(pictures[0], tone)[None]
+        tensors = [to_tensor(picture.image) for picture in pictures]
+        images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
+        images = images.to(self.device)
+        return tone.apply(self.enhance(images), images)
+
+    def _visible_result(self, picture: Picture, tone: Tone) -> Tensor:
+        """The result (3, H, W) of a picture that is seen in part; the rest has no part in it and stays as it is."""
+        part = visible_part(picture)
+        if part is None:
+            return to_tensor(picture.image)
+        images, visible = to_tensor(part.image)[None].to(self.device), part.weights
+        return part.placed(tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0], picture)
+
+    def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str | None:
+        """Draws one explanation, and writes it where it has a file; `None` where that failed or is not wanted."""
+        job = made.job
+        if job.target is not None and job.drawing is None and not show:
+            return None
+        with self._attempt(job, 'explanation'):
+            low, enhanced, visible = made.picture.image, made.image, None
+            part = visible_part(made.picture)
+            if part is not None:
+                low, enhanced, visible = part.image, part.of(enhanced), part.weights
+            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible)
+            if show:
+                Image.fromarray(drawing).show(str(job.source.name))
+            if job.target is None:
+                return drawing
+            if job.drawing is not None:
+                write_image(job.drawing, drawing / np.float32(255), overwrite=job.overwrite)
+                self.report.explained.append(str(job.drawing))
+                return str(job.drawing)
+        return None
 
     def _finish(self, made: Enhanced, return_datasample: bool) -> np.ndarray | str | EnhanceDataSample | None:
-        """Writes or returns one result; `None` where writing failed."""
-        job, result = made.job, made.result()
-        if job.target is not None:
-            try:
-                write_picture(job.target, result)
-            except (OSError, ValueError) as error:
-                self._fail(job, error)
-                return None
-        self.report.done.append(str(job.target or job.source.name))
-        if job.target is not None:
+        """Writes or returns one result; `None` where that failed."""
+        job = made.job
+        if job.made:
             return str(job.target)
-        return made.data_sample() if return_datasample else result.samples()
+        with self._attempt(job):
+            result = made.result()
+            if job.target is not None:
+                lost = write_picture(job.target, result, overwrite=job.overwrite)
+                self.report.lost |= {str(job.target): lost} if lost else {}
+            self.report.done.append(str(job.target or job.source.name))
+            if job.target is not None:
+                return str(job.target)
+            return made.data_sample() if return_datasample else result.samples()
+        return None
 
-    def _inputs_to_list(self, inputs: Input | Sequence[Input], *, recursive: bool = True,
-                        out: Path | None = None) -> list[Job]:
+    def _skip(self, jobs: Sequence[Job], waiting: Sequence[Job]) -> dict[int, str]:
+        """Reports the results that are there and not made again; their files by index."""
+        again = {job.index for job in waiting if not job.made}
+        skipped = [job for job in jobs if job.index not in again]
+        self.report.skipped += [str(job.target) for job in skipped]
+        self.report.outdated += [str(job.target) for job in skipped if is_outdated(job)]
+        return {job.index: str(job.target) for job in skipped}
+
+    def _inputs_to_list(self, inputs: Input | Sequence[Input], *, recursive: bool = True, out: Path | None = None,
+                        explained: bool = False, overwrite: bool = False) -> list[Job]:
         """The job of every picture; errors as of `__call__`."""
-        return jobs_of(gather(inputs, recursive=recursive, leave_out=out), out)
+        sources = gather(inputs, recursive=recursive, leave_out=out)
+        return jobs_of(sources, out, explained=explained, overwrite=overwrite)
 
-    def _fail(self, job: Job, error: Exception) -> None:
-        """Reports a file; a wrong picture in memory is the caller's mistake and raises."""
-        if not job.source.is_file:
+    @contextmanager
+    def _attempt(self, job: Job, part: str = '') -> Iterator[None]:
+        """Reports a file whose work raises; a wrong picture in memory is the caller's mistake and raises."""
+        with self.report.attempt(job.name, part) if job.source.is_file else nullcontext():
+            yield
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        """As `_attempt`, of what was raised before."""
+        with self._attempt(job):
             raise error
-        name = str(job.source.content)
-        self.report.failed[name] = str(error).removeprefix(f'{name}: ')
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str]:
         """A packaged model by name (BaseInferencer's hook for names)."""

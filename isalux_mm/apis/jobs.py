@@ -1,38 +1,55 @@
 """What an inferencer works through: jobs, where their results go, pictures read ahead, and the report of it all."""
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from isalux_mm.apis.explaining import EXPLAINED
 from isalux_mm.apis.sources import SUFFIXES, Source
-from isalux_mm.io.picture_file import ImageReadError, Picture
+from isalux_mm.apis.visible_part import is_seen_in_part
+from isalux_mm.io.attempts import Attempts, outcome
+from isalux_mm.io.names import beside, check_products, distinct
+from isalux_mm.io.picture_file import Picture
+from isalux_mm.io.whole_file import check_free
 from isalux_mm.structures import EnhanceDataSample
 
 
 @dataclass
-class EnhanceReport:
+class EnhanceReport(Attempts):
     """What became of the inputs.
 
     Attributes:
+        failed: reason by input, of those that could not be read, enhanced or written; of a result that was written the
+            reason why its explanation was not.
+        tracebacks: of the same.
         done: results that were written, or names of those returned.
-        skipped: results that were there already, newer than their inputs.
-        failed: reason by input, of those that could not be read, enhanced or written.
+        explained: explanations that were written.
+        skipped: results that were there already, whatever options made them.
+        outdated: those of them that are older than their inputs.
+        lost: by result, what its input carried and it does not, in words.
     """
     done: list[str] = field(default_factory=list)
+    explained: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    outdated: list[str] = field(default_factory=list)
+    lost: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def summary(self) -> str:
-        """Counts in one line, then the failed inputs with their reasons, one a line."""
+        """Counts in one line, then the failed inputs with their reasons and what results lack, one a line."""
         counts = [f'{len(self.done)} enhanced']
-        counts += [f'{len(self.skipped)} skipped, finished before'] if self.skipped else []
+        counts += [f'{len(self.explained)} explained'] if self.explained else []
+        older = f'{len(self.outdated)} older than the input; ' if self.outdated else ''
+        note = f'{older}perhaps with other options, or of another input: --overwrite makes them anew'
+        counts += [f'{len(self.skipped)} skipped, finished before ({note})'] if self.skipped else []
         counts += [f'{len(self.failed)} failed:'] if self.failed else []
-        return '\n'.join([', '.join(counts), *(f'  {name}: {reason}' for name, reason in self.failed.items())])
+        lacking = [f'  {name}: without {", ".join(lost)}' for name, lost in self.lost.items()]
+        return '\n'.join([', '.join(counts), *self.lines(), *lacking])
 
 
 @dataclass(frozen=True)
@@ -43,13 +60,30 @@ class Job:
         index: place among the inputs.
         source: what is enhanced.
         target: file of the result; `None` to return it.
+        drawing: file of its explanation; `None` for none, or to return it.
+        made: whether the result is there and stays as it is: the explanation alone is wanted.
+        overwrite: whether files that are there are replaced.
     """
     index: int
     source: Source
     target: Path | None
+    drawing: Path | None = None
+    made: bool = False
+    overwrite: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the input, as a report names it."""
+        return str(self.source.content if self.source.is_file else self.source.name)
+
+    def without_what_is_there(self) -> 'Job | None':
+        """The job that is left where files that are there are not made again; `None` if none is."""
+        drawing = None if self.drawing is None or os.path.isfile(self.drawing) else self.drawing
+        made = self.target is not None and os.path.isfile(self.target)
+        return None if made and drawing is None else replace(self, drawing=drawing, made=made)
 
 
-Loaded = tuple[Job, Picture | ImageReadError]
+Loaded = tuple[Job, Picture | BaseException]
 
 
 @dataclass(frozen=True)
@@ -78,45 +112,90 @@ class Enhanced:
         return sample
 
 
-def jobs_of(sources: Sequence[Source], out: Path | None) -> list[Job]:
-    """The job of every source; arguments and errors as of `target_paths`, without `out` results are returned."""
-    targets = [None] * len(sources) if out is None else target_paths(sources, out)
-    return [Job(index, source, target) for index, (source, target) in enumerate(zip(sources, targets))]
-
-
-def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
-    """Where every result goes.
+def jobs_of(sources: Sequence[Source], out: Path | None, *, explained: bool = False,
+            overwrite: bool = False) -> list[Job]:
+    """The job of every source.
 
     Args:
         sources: pictures.
-        out: folder, or for one source a file with a picture's suffix.
+        out: folder, or for one source a file with a picture's suffix; `None` to return results.
+        explained: with files for explanations, too: NAME_explained.png beside the results.
+        overwrite: whether files that are there are replaced.
 
     Raises:
-        ValueError: if a result would overwrite an input.
+        FileExistsError: if the result of a picture in memory, which no name tells from that of another, is there and
+            may not be replaced.
+        NotADirectoryError: if `out` is neither a folder nor such a file.
+        ValueError: if a file that will be written is an input.
     """
-    is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not out.is_dir()
-    targets = [out] if is_name else [out / source.name for source in sources]
-    inputs = {source.content.resolve() for source in sources if isinstance(source.content, Path)}
-    for target in targets:
-        if target.resolve() in inputs:
-            raise ValueError(f'out must lead to other files than the inputs, got {target}')
-    return targets
+    if out is None:
+        return [Job(index, source, None) for index, source in enumerate(sources)]
+    targets = target_paths(sources, out)
+    drawings = distinct([*targets, *beside(targets, EXPLAINED)])[len(targets):] if explained else []
+    check_products([*targets, *drawings], files_of(sources))
+    for source, target in zip(sources, targets):
+        if not source.is_file:
+            check_free(target, overwrite=overwrite)
+    return [Job(index, source, target, drawings[index] if explained else None, overwrite=overwrite)
+            for index, (source, target) in enumerate(zip(sources, targets))]
 
 
-def is_finished(job: Job) -> bool:
-    """Whether the result is there and no older than its input."""
+def products_of(sources: Sequence[Source], out: Path, ending: str, *others: Path,
+                read: Sequence[Path] = ()) -> list[Path]:
+    """Where what is drawn of every source goes, `NAME` + `ending` in the folder of its input.
+
+    Args:
+        sources: pictures.
+        out: folder of the drawings.
+        ending: such as `_explained.png`.
+        others: further files that will be written, which must be none of the inputs or drawings.
+        read: further files that are read.
+
+    Raises:
+        NotADirectoryError: if `out` is a file.
+        ValueError: if a file that will be written is an input.
+    """
+    check_folder(out)
+    drawings = [out / name for name in beside([source.name for source in sources], ending)]
+    check_products([*drawings, *others], [*files_of(sources), *read])
+    return drawings
+
+
+def files_of(sources: Iterable[Source]) -> list[Path]:
+    """Those of the sources that lie on disk."""
+    return [source.content for source in sources if isinstance(source.content, Path)]
+
+
+def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
+    """Where every result goes: into a folder, or for one source into the file of a picture's suffix."""
+    is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not os.path.isdir(out)
+    if is_name:
+        return [out]
+    check_folder(out)
+    return [out / source.name for source in sources]
+
+
+def check_folder(out: Path) -> None:
+    """Raises a `NotADirectoryError` if a folder of results is something else."""
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise NotADirectoryError(f'out must be a folder, got {out}')
+
+
+def is_outdated(job: Job) -> bool:
+    """Whether the result is there and older than its input."""
     content, target = job.source.content, job.target
-    if target is None or not isinstance(content, Path) or not content.is_file() or not target.is_file():
+    try:
+        return (isinstance(content, Path) and target is not None
+                and target.stat().st_mtime_ns < content.stat().st_mtime_ns)
+    except OSError:
         return False
-    return target.stat().st_mtime_ns >= content.stat().st_mtime_ns
 
 
 def load(job: Job, array_order: str = 'rgb') -> Loaded:
-    """The picture of a job, or why it cannot be read; an array that is no picture raises, as of `Source.read`."""
-    try:
+    """The picture of a job, or why a file cannot be read; an array that is no picture raises, as of `Source.read`."""
+    if not job.source.is_file:
         return job, job.source.read(array_order)
-    except ImageReadError as error:
-        return job, error
+    return job, outcome(job.source.read, array_order)
 
 
 def read_ahead(read: Callable[[Job], Loaded], jobs: Iterable[Job], ahead: int) -> Iterator[Loaded]:
@@ -135,10 +214,11 @@ def read_ahead(read: Callable[[Job], Loaded], jobs: Iterable[Job], ahead: int) -
 
 
 def groups_of_size(batch: Iterable[tuple[Job, Picture]]) -> list[list[tuple[Job, Picture]]]:
-    """Pictures of one size together, in the order in which the sizes come."""
+    """Pictures of one size together, in the order in which the sizes come; those seen in part alone."""
     groups: dict[tuple[int, ...], list[tuple[Job, Picture]]] = {}
     for job, picture in batch:
-        groups.setdefault(picture.image.shape, []).append((job, picture))
+        alone = (job.index, ) if is_seen_in_part(picture) else ()
+        groups.setdefault((*picture.image.shape, *alone), []).append((job, picture))
     return list(groups.values())
 
 

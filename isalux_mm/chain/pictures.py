@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from isalux_mm.chain.task import EnhancedTask
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.io.images import write_image
+from isalux_mm.io.names import claim, fitted
 from isalux_mm.visualization.panels import side_by_side
 
 FIELDS = {'input': 'input_img', 'enhanced': 'enhanced_img'}
@@ -23,6 +24,8 @@ CHOICES = {'input': ('input', ), 'enhanced': ('enhanced', ), 'both': ('input', '
 
 class ChainVisualizationHook(Hook):
     """Writes validation and test images with their predictions to WORK_DIR, and to the visualizer's backends.
+
+    Pictures of one name in different folders get a number. Those of a run before in the same WORK_DIR are replaced.
 
     Args:
         folder: below WORK_DIR.
@@ -39,10 +42,12 @@ class ChainVisualizationHook(Hook):
         if interval < 1:
             raise ValueError(f'interval must be at least 1, got {interval}')
         self.folder, self.draw, self.interval = folder, draw, interval
+        self._names: set[str] = set()  # of this epoch's pictures
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Has the predictions carry their pictures."""
         chain_of(runner.model).keep_pictures = True
+        self._names.clear()
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Has them carry none again."""
@@ -65,10 +70,11 @@ class ChainVisualizationHook(Hook):
         if batch_idx % self.interval or not samples:
             return
         sample = samples[0]
-        name = Path(sample.get('img_path') or f'{batch_idx:06d}').stem
+        stem = Path(sample.get('img_path') or f'{batch_idx:06d}').stem
+        name = claim(Path(fitted(stem, '.jpg')), self._names)
         drawn = self.draw(sample, dataset_meta=runner.visualizer.dataset_meta)
-        write_image(Path(runner.work_dir) / self.folder / stage / f'{name}.jpg', drawn / np.float32(255))
-        runner.visualizer.add_image(f'{stage}/{name}', drawn, step=runner.iter)
+        write_image(Path(runner.work_dir) / self.folder / stage / name, drawn / np.float32(255), overwrite=True)
+        runner.visualizer.add_image(f'{stage}/{name.stem}', drawn, step=runner.iter)
 
 
 def chain_of(model: nn.Module) -> EnhancedTask:

@@ -1,14 +1,23 @@
 """`isalux compare`: input, output, reference and other methods side by side, with crops and figures."""
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import SOME_FAILED, add_model_options, add_tone_options, build_inferencer, tone_of
+from isalux_mm.cli.options import (
+    add_model_options,
+    add_overwrite_option,
+    add_tone_options,
+    build_inferencer,
+    show_failures,
+    tone_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from isalux_mm.apis.sources import Source
 
 METRICS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
 DIGITS = (2, 3, 2, 3)
@@ -28,7 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="other methods' results")
     parser.add_argument('--crop', nargs=4, type=int, action='append', metavar=('LEFT', 'TOP', 'WIDTH', 'HEIGHT'),
                         help='part to enlarge, may be repeated; two telling ones by default')
-    parser.add_argument('--csv', metavar='FILE', help='write the figures of every picture here')
+    parser.add_argument('--csv', type=Path, metavar='FILE', help='write the figures of every picture here')
+    add_overwrite_option(parser)
     add_tone_options(parser)
     add_model_options(parser)
 
@@ -44,28 +54,66 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 def run(args: argparse.Namespace) -> int:
     """Draws one picture an input; prints the means of the figures."""
+    from isalux_mm.apis.jobs import products_of
     from isalux_mm.apis.sources import gather
     from isalux_mm.evaluation.metrics import write_csv
+    from isalux_mm.io.attempts import Attempts
     from isalux_mm.io.images import write_image
-    partners = partner_tables(args.reference, args.peers)
-    out, inferencer, rows, failed = Path(args.out), build_inferencer(args, progress=False), [], 0
-    for source in gather(args.inputs, leave_out=out):
+    from isalux_mm.io.whole_file import check_free
+    partners, out, tables = partner_tables(args.reference, args.peers), Path(args.out), [args.csv] if args.csv else []
+    sources = gather(args.inputs, leave_out=out)
+    paths = products_of(sources, out, '_compared.png', *tables, read=files_in(partners))
+    for path in tables:
+        check_free(path, overwrite=args.overwrite)
+    check_some_crop(args.crop, sources)
+    inferencer, rows, attempts = build_inferencer(args, progress=False), [], Attempts()
+    for source, path in zip(sources, paths):
         result = inferencer(source.content, True, **tone_of(args))
+        attempts.add(result['report'])
         if result['report'].failed:
-            print(result['report'].summary(), file=sys.stderr)
-            failed += 1
             continue
-        sample = result['predictions'][0]
-        pictures = dict(input=sample.low_img.permute(1, 2, 0).numpy(), ours=sample.pred_img.permute(1, 2, 0).numpy())
-        pictures |= partners_of(source.name, partners)
-        figures = quality(pictures)
-        rows += [(method, str(source.name), *values) for method, values in figures.items()]
-        write_image(out / source.name.with_name(f'{source.name.stem}_compared.png'), draw(pictures, figures, args.crop))
+        with attempts.attempt(str(source.content)):
+            sample = result['predictions'][0]
+            pictures = dict(
+                input=sample.low_img.permute(1, 2, 0).numpy(), ours=sample.pred_img.permute(1, 2, 0).numpy())
+            pictures |= partners_of(source.name, partners)
+            figures = quality(pictures)
+            if path.is_file() and not args.overwrite:
+                print(f'{path} is there and stays: --overwrite makes it anew')
+            else:
+                write_image(path, draw(pictures, figures, args.crop), overwrite=args.overwrite)
+            rows += [(method, str(source.name), *values) for method, values in figures.items()]
     if args.csv:
-        write_csv(args.csv, ('method', 'image', *METRICS), rows)
+        write_csv(args.csv, ('method', 'image', *METRICS), rows, overwrite=args.overwrite)
     print_means(rows)
     print(f'pictures in {out}')
-    return SOME_FAILED if failed else 0
+    return show_failures(attempts, debug=args.debug)
+
+
+def files_in(tables: Mapping[str, dict | Path]) -> list[Path]:
+    """All files of the partners."""
+    return [path for table in tables.values() for path in ([table] if isinstance(table, Path) else table.values())]
+
+
+def check_some_crop(crops: list[list[int]] | None, sources: 'Sequence[Source]') -> None:
+    """Checks by the headers, ahead of any work, that the crops lie in one of the pictures at least.
+
+    Raises:
+        ValueError: if they lie in none of those that can be read.
+    """
+    from isalux_mm.apis.jobs import files_of
+    from isalux_mm.io.attempts import outcome
+    from isalux_mm.io.picture_file import read_size
+    from isalux_mm.visualization.comparison import check_crops
+    error = None
+    for path in files_of(sources) if crops else ():
+        size = outcome(read_size, path)
+        if isinstance(size, tuple):
+            error = outcome(check_crops, crops, *size)
+            if error is None:
+                return
+    if error is not None:
+        raise error
 
 
 def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dict[str, dict | Path]:

@@ -1,20 +1,28 @@
 """`isalux enhance`: pictures and folders in, enhanced files out."""
 import argparse
 
-from isalux_mm.cli.options import add_model_options, add_tone_options, build_inferencer, show_report, tone_of
+from isalux_mm.cli.options import (
+    add_model_options,
+    add_overwrite_option,
+    add_tone_options,
+    build_inferencer,
+    show_report,
+    tone_of,
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the parser of the sub-command."""
     parser = subparsers.add_parser(
         'enhance', help='enhance photographs', description='Enhances photographs. Depth, alpha, EXIF, orientation, '
-        'colour profile, names and sub-folders are kept; inputs are never overwritten; finished files are skipped.')
+        'colour profile, names and sub-folders are kept; inputs are never overwritten; files that are there are '
+        'skipped, whatever options made them.')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help="file, folder or pattern such as 'photos/**/*.jpg'")
     parser.add_argument('--out', default='enhanced', metavar='FOLDER|FILE',
                         help='folder of the results, or for one input a file name (%(default)s)')
     parser.add_argument('--recursive', action=argparse.BooleanOptionalAction, default=True,
                         help='read sub-folders (yes)')
-    parser.add_argument('--redo', action='store_true', help='make results again that are there')
+    add_overwrite_option(parser, '--redo')
     parser.add_argument('--explain', action='store_true', help='write NAME_explained.png beside every result, too')
     parser.add_argument('--batch-size', type=int, default=1, metavar='N',
                         help='pictures of one size that go through the network together (%(default)s)')
@@ -27,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     inferencer = build_inferencer(args)
     try:
         inferencer(args.inputs, batch_size=args.batch_size, out=args.out, return_explanation=args.explain,
-                   recursive=args.recursive, redo=args.redo, **tone_of(args))
+                   recursive=args.recursive, redo=args.overwrite, **tone_of(args))
     except KeyboardInterrupt:
-        show_report(inferencer.report, args.out)
+        show_report(inferencer.report, args.out, debug=args.debug)
         raise
-    return show_report(inferencer.report, args.out)
+    return show_report(inferencer.report, args.out, debug=args.debug)

@@ -1,11 +1,17 @@
 """Options that several sub-commands share, and the inferencer that they describe."""
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from isalux_mm.io.names import check_products
+from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
     from isalux_mm.apis import EnhanceInferencer, EnhanceReport
+    from isalux_mm.io.attempts import Attempts
 
 SOME_FAILED = 1
 
@@ -70,10 +76,39 @@ def build_inferencer(args: argparse.Namespace, *, progress: bool = True) -> 'Enh
         show_progress=progress and sys.stderr.isatty() and not args.quiet)
 
 
-def show_report(report: 'EnhanceReport', out: str) -> int:
+def add_overwrite_option(parser: argparse.ArgumentParser, *other_names: str) -> None:
+    """--overwrite, by its other names too."""
+    parser.add_argument('--overwrite', *other_names, action='store_true',
+                        help='make files anew that are there; nothing is ever overwritten without it')
+
+
+def demand_free(parser: argparse.ArgumentParser, *paths: Path, overwrite: bool, read: Sequence[Path] = ()) -> None:
+    """Ends a command line, before any work, where a file that it will write is read, or there and not to be replaced.
+
+    Args:
+        parser: reports it.
+        paths: files that will be written.
+        overwrite: whether those that are there may be replaced.
+        read: files that are read.
+    """
+    try:
+        check_products(paths, read)
+        for path in paths:
+            check_free(path, overwrite=overwrite)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
+def show_report(report: 'EnhanceReport', out: str, *, debug: bool = False) -> int:
     """Prints counts, and the failed inputs on standard error; returns the exit code."""
-    counts, *failures = report.summary().splitlines()
+    counts = report.summary().splitlines()[0]
     print(f'{counts} (results in {out})' if report.done or report.skipped else counts)
-    for line in failures:
+    return show_failures(report, debug=debug)
+
+
+def show_failures(attempts: 'Attempts', *, debug: bool = False) -> int:
+    """Prints what failed on standard error, with tracebacks where faults of the program are looked for; returns the
+    exit code."""
+    for line in [*attempts.lines(), *(attempts.tracebacks.values() if debug else ())]:
         print(line, file=sys.stderr)
-    return SOME_FAILED if report.failed else 0
+    return SOME_FAILED if attempts.failed else 0

@@ -7,8 +7,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import WrongUseError
+from isalux_mm.cli.options import WrongUseError, add_overwrite_option
 from isalux_mm.cli.runner_options import add_runner_options, config_of
+from isalux_mm.io.names import check_products, distinct
+from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -23,27 +25,53 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_runner_options(parser)
     parser.add_argument('checkpoint', help='checkpoint (.pth or .safetensors; never unpickled), or a packaged model')
     parser.add_argument('--out', metavar='DIR', help='save the enhanced images here')
-    parser.add_argument('--csv', metavar='FILE', help='write the values of every image here')
+    parser.add_argument('--csv', type=Path, metavar='FILE', help='write the values of every image here')
     parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here; by gain with --gains')
+    add_overwrite_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Tests; returns the exit code."""
+    from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
     import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.io.whole_file import write_json
     check_checkpoint(args.checkpoint)
+    check_tables(args)
     metrics = {}
     for gain in args.gains or [None]:
         runner = Runner.from_cfg(runner_config(args, gain))
         load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint)
         metrics[gain] = runner.test()
         print_table(metrics[gain] if gain is None else dict(gain=gain, **metrics[gain]))
-    if args.json:
-        write_json(args.json, metrics if args.gains else metrics[None], indent=1)
+    if args.json and is_main_process():
+        write_json(args.json, metrics if args.gains else metrics[None], indent=1, overwrite=args.overwrite)
     return 0
+
+
+def check_tables(args: argparse.Namespace) -> None:
+    """Checks, before any work, that the files of figures may be written.
+
+    Raises:
+        WrongUseError: if one is there and may not be replaced, or one would be written over the other.
+    """
+    tables = [of_gain(args, args.csv, gain) for gain in args.gains or [None] if args.csv]
+    tables += [args.json] if args.json else []
+    try:
+        check_products(tables, [Path(args.config), Path(args.checkpoint)])
+        for path in tables:
+            check_free(path, overwrite=args.overwrite)
+    except (ValueError, OSError) as error:
+        raise WrongUseError(str(error)) from error
+
+
+def of_gain(args: argparse.Namespace, path: Path, gain: float | None) -> Path:
+    """A file or folder of results; each of several gains has its own."""
+    if gain is None or len(args.gains) < 2:
+        return path
+    return path.with_name(f'{path.stem}_gain_{gain:g}{path.suffix}')
 
 
 def check_checkpoint(name: str) -> None:
@@ -105,12 +133,15 @@ def runner_config(args: argparse.Namespace, gain: float | None = None) -> 'Confi
     cfg.load_from, cfg.resume = None, False
     drop_training(cfg)
     if args.out:
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='isalux_mm.SaveEnhancedHook', out_dir=args.out)]
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(
+            type='isalux_mm.SaveEnhancedHook', out_dir=str(of_gain(args, Path(args.out), gain)),
+            overwrite=args.overwrite)]
     if args.csv:
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
         named = [e for e in evaluators if e.get('type', '').endswith('PairedImageQuality') and not e.get('of_input')]
-        for evaluator in named or evaluators[:1]:
-            evaluator.csv_path = args.csv
+        named = named or evaluators[:1]
+        for evaluator, path in zip(named, distinct([of_gain(args, args.csv, gain)] * len(named))):
+            evaluator.csv_path = str(path)
     return cfg
 
 

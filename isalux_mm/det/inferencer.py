@@ -11,6 +11,8 @@ from isalux_mm.det.hooks import draw_detections
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.io.checkpoint_file import SWITCH, are_trusted
 from isalux_mm.io.images import write_image
+from isalux_mm.io.names import fitted, unused
+from isalux_mm.io.whole_file import write_json
 from isalux_mm.registry import INFERENCERS
 
 
@@ -58,7 +60,8 @@ class EnhancedDetInferencer(DetInferencer):
                   pred_score_thr: float = 0.3,
                   no_save_vis: bool = False,
                   img_out_dir: str = '') -> list[np.ndarray] | None:
-        """As of `DetInferencer`: pictures (H, W, 3), uint8, RGB, returned, shown, or written to IMG_OUT_DIR/vis."""
+        """As of `DetInferencer`: pictures (H, W, 3), uint8, RGB, returned, shown, or written to IMG_OUT_DIR/vis; one
+        that would meet a file that is there gets a number."""
         save = bool(img_out_dir) and not no_save_vis
         if not (save or show or return_vis):
             return None
@@ -68,9 +71,24 @@ class EnhancedDetInferencer(DetInferencer):
                                     draw_pred=draw_pred)
             name = Path(source).name if isinstance(source, str) else f'{self.num_visualized_imgs:08d}.jpg'
             if save:
-                write_image(Path(img_out_dir) / 'vis' / name, drawn / np.float32(255))
+                write_image(unused(Path(img_out_dir) / 'vis' / name), drawn / np.float32(255))
             if show:
                 self.visualizer.show(drawn, win_name=name, wait_time=wait_time)
             results.append(drawn)
             self.num_visualized_imgs += 1
         return results
+
+    def pred2dict(self, data_sample: DetDataSample, pred_out_dir: str = '') -> dict:
+        """As of `DetInferencer`; what would meet a file in PRED_OUT_DIR/preds gets a number."""
+        result = super().pred2dict(data_sample)
+        if pred_out_dir:
+            path = data_sample.get('img_path')
+            stem = Path(path).stem if path else str(self.num_predicted_imgs)
+            self.num_predicted_imgs += not path
+            folder = Path(pred_out_dir) / 'preds'
+            if 'panoptic_seg' in result:
+                target = unused(folder / fitted(stem, '_panoptic_seg.png'))
+                write_image(target, result.pop('panoptic_seg') / np.float32(255))
+                result['panoptic_seg_path'] = str(target)
+            write_json(unused(folder / fitted(stem, '.json')), result)
+        return result

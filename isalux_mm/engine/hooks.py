@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, barrier
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -14,8 +14,12 @@ from mmengine.visualization import Visualizer
 from torch.nn import functional as F
 
 from isalux_mm.io.images import write_image
+from isalux_mm.io.names import beside, check_products
+from isalux_mm.io.whole_file import check_free
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
+
+SUFFIX = '.png'  # of saved images
 
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
@@ -131,19 +135,46 @@ class EnhanceVisualizationHook(Hook):
 class SaveEnhancedHook(Hook):
     """Saves every enhanced image of a test as PNG under its own name; scenes of frames keep their sub-folders.
 
+    All names are known and checked before the first image is worked on: two that differ by their suffix alone keep it
+    (`a.jpg.png`), and none is an input.
+
     Args:
         out_dir: folder.
+        overwrite: whether files that are there are replaced.
+
+    Raises:
+        FileExistsError: when a test begins, if a file is there and may not be replaced.
+        ValueError: then, if a file would be written over an input.
     """
 
-    def __init__(self, out_dir: str):
-        self.out_dir = Path(out_dir)
+    def __init__(self, out_dir: str, *, overwrite: bool = False):
+        self.out_dir, self.overwrite = Path(out_dir), overwrite
+        self._targets: dict[Path, Path] = {}
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Names the files of the whole set, on every rank before any of them writes."""
+        dataset: Any = runner.test_dataloader.dataset
+        lows = []
+        if hasattr(dataset, 'get_data_info'):
+            lows = [Path(path) for i in range(len(dataset)) if (path := dataset.get_data_info(i).get('low_path'))]
+        lows = list(dict.fromkeys(lows))  # a set may be repeated
+        names = beside([self._name(runner, low) for low in lows], SUFFIX)
+        self._targets = {low: self.out_dir / name for low, name in zip(lows, names)}
+        check_products(self._targets.values(), lows)
+        for target in self._targets.values():
+            check_free(target, overwrite=self.overwrite)
+        barrier()
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                         outputs: Sequence[EnhanceDataSample] | None = None) -> None:
         """Writes the images of this batch."""
-        roots = getattr(runner.test_dataloader.dataset, 'folders', {}).get('low', ())
         for sample in outputs or ():
             low = Path(sample.low_path)
-            root = next((root for root in roots if low.is_relative_to(root)), low.parent)
+            target = self._targets.get(low) or self.out_dir / self._name(runner, low).with_suffix(SUFFIX)
             image = sample.pred_img.permute(1, 2, 0).cpu().numpy()  # (3, H, W) -> (H, W, 3)
-            write_image(self.out_dir / low.relative_to(root).with_suffix('.png'), image)
+            write_image(target, image, overwrite=self.overwrite)
+
+    def _name(self, runner: Runner, low: Path) -> Path:
+        """Of an input below its folder of the set."""
+        roots = getattr(runner.test_dataloader.dataset, 'folders', {}).get('low', ())
+        return low.relative_to(next((root for root in roots if low.is_relative_to(root)), low.parent))

@@ -16,6 +16,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_loading
 
 from isalux_mm.io.checkpoint_file import SWITCH, CheckpointError, are_trusted, read_checkpoint, read_checkpoint_bytes
+from isalux_mm.io.whole_file import whole_path
 from isalux_mm.model_zoo import find_weights, packaged_models, shown
 
 HASH = re.compile(r'-([0-9a-f]{8,64})\.\w+$')
@@ -118,10 +119,12 @@ def downloaded(address: str, *, option: str = 'the option that names it') -> str
         return address
     target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(address).path).name
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(address, str(target), hash_of(target.name), progress=False)
+            with whole_path(target) as draft:
+                torch.hub.download_url_to_file(address, str(draft), hash_of(target.name), progress=False)
         except Exception as error:
+            if target.is_file():  # another process was first
+                return str(target)
             raise RuntimeError(
                 f'{address} could not be downloaded ({type(error).__name__}: {error}). Place the file at {target}, '
                 f'or set {option} to a local copy') from error

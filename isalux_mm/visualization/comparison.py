@@ -33,9 +33,7 @@ def draw_comparison(pictures: Mapping[str, np.ndarray], notes: Mapping[str, Sequ
     if not pictures:
         raise ValueError('pictures must hold at least one picture, got none')
     height, width = next(iter(pictures.values())).shape[:2]
-    for left, top, w, h in crops:
-        if min(left, top) < 0 or min(w, h) < 1 or left + w > width or top + h > height:
-            raise ValueError(f'crops must lie in the picture of {width}x{height}, got {left} {top} {w} {h}')
+    check_crops(crops, height, width)
     columns = [_column(name, _resized(picture, width, height), notes.get(name, ()), crops)
                for name, picture in pictures.items()]
     tallest = max(column.height for column in columns)
@@ -43,6 +41,13 @@ def draw_comparison(pictures: Mapping[str, np.ndarray], notes: Mapping[str, Sequ
     for index, column in enumerate(columns):
         sheet.paste(column, (index * (COLUMN + GAP), 0))
     return np.asarray(sheet)
+
+
+def check_crops(crops: Sequence[Sequence[int]], height: int, width: int) -> None:
+    """Raises a `ValueError` if a box (left, top, width, height) does not lie in a picture."""
+    for left, top, w, h in crops:
+        if min(left, top) < 0 or min(w, h) < 1 or left + w > width or top + h > height:
+            raise ValueError(f'crops must lie in the picture of {width}x{height}, got {left} {top} {w} {h}')
 
 
 def telling_crops(image: np.ndarray, output: np.ndarray) -> list[Box]:

@@ -171,7 +171,7 @@ def test_files_keep_what_they_carry(tiny, tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'out/b.png'))[..., 3], DARK[..., 1])
 
 
-def test_finished_files_are_skipped_until_redone_or_outdated(tiny, tmp_path):
+def test_what_is_there_is_skipped_until_it_is_redone(tiny, tmp_path):
     source, out = save(tmp_path / 'a.png'), tmp_path / 'out'
     assert tiny(source, out=out)['report'].done
     before = (out / 'a.png').stat().st_mtime_ns
@@ -180,7 +180,11 @@ def test_finished_files_are_skipped_until_redone_or_outdated(tiny, tmp_path):
     assert (out / 'a.png').stat().st_mtime_ns == before
     assert tiny(source, out=out, redo=True)['report'].done
     os.utime(out / 'a.png', ns=(0, 0))
-    assert tiny(source, out=out)['report'].done
+    report = tiny(source, out=out, strength=0.5)['report']
+    assert not report.done and report.outdated == report.skipped
+    assert report.summary() == ('0 enhanced, 1 skipped, finished before (1 older than the input; perhaps with other '
+                                'options, or of another input: --overwrite makes them anew)')
+    assert (out / 'a.png').stat().st_mtime_ns == 0
 
 
 @pytest.mark.parametrize('out', ['.', 'a.png', 'sub/..'])
@@ -228,7 +232,7 @@ def test_an_interrupt_leaves_whole_files_only(tiny, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_refuses_is_reported(tiny, tmp_path, monkeypatch):
-    def refuse(path, picture):
+    def refuse(path, picture, overwrite):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(module, 'write_picture', refuse)

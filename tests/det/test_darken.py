@@ -225,6 +225,25 @@ def test_faulty_sets(coco, change, message):
     assert not (coco / 'dark' / 'annotations.json').exists()
 
 
+def test_an_image_that_fails_leaves_the_others(coco):
+    """They are made, and a second run needs them no more; what is incomplete has no annotations."""
+    (coco / 'images' / '1.png').rename(coco / 'images' / 'lost.png')
+    with pytest.raises(ValueError, match=r'(?s)1 of 6 images failed, no annotations are written:.* 1\.png: .*got none'):
+        run_tool(coco, 'dark')
+    assert len(list((coco / 'dark/images').rglob('*.png'))) == 5
+    (coco / 'images' / 'lost.png').rename(coco / 'images' / '1.png')
+    run_tool(coco, 'dark')
+    assert len(json.loads((coco / 'dark/annotations.json').read_text())['images']) == 6
+
+
+def test_what_was_not_made_here_stays(coco):
+    (coco / 'dark').mkdir()
+    (coco / 'dark' / 'annotations.json').write_text('of somebody')
+    with pytest.raises(FileExistsError, match='annotations.json is there, and was not made here'):
+        run_tool(coco, 'dark')
+    assert [p.name for p in (coco / 'dark').iterdir()] == ['annotations.json']
+
+
 def test_reference_of_a_set_on_disk(coco):
     """Resized and flipped along with the dark image, from the path in the annotation file."""
     out = run_tool(coco, 'dark', '--gain', '0.05')

@@ -30,7 +30,7 @@ def pairs(tmp_path):
 def call(tool, monkeypatch, folder, *options):
     monkeypatch.setattr(sys, 'argv', [
         'compare_on_pairs.py', str(ROOT / 'configs/isalux_zero_shot.py'), *map(str, options), '--low',
-        str(folder / 'low'), '--gt', str(folder / 'gt'), '--csv', str(folder / 'values.csv')])
+        str(folder / 'low'), '--gt', str(folder / 'gt'), '--csv', str(folder / 'values.csv'), '--overwrite'])
     assert tool.main() == 0
     with open(folder / 'values.csv', newline='') as file:
         return {row['method']: row for row in csv.DictReader(file)}
@@ -47,13 +47,38 @@ def test_figures_and_pictures(tool, pairs, monkeypatch):
     np.testing.assert_allclose(read_image(pairs / 'out/input/low1.png'), low, atol=1e-6)
 
 
-def test_references_of_another_size(tool, pairs, monkeypatch):
+def test_references_of_another_size(tool, pairs, monkeypatch, capsys):
     small = tool.cv2.resize(read_image(pairs / 'gt/normal1.png'), (40, 32), interpolation=tool.cv2.INTER_CUBIC)
-    write_image(pairs / 'gt/normal1.png', small[3:31, 2:36])
+    write_image(pairs / 'gt/normal1.png', small[3:31, 2:36], overwrite=True)
     # the input is its own reference: one window alone fits exactly
-    write_image(pairs / 'low/low1.png', data.coffee()[150:214, 250:330] / 255)
+    write_image(pairs / 'low/low1.png', data.coffee()[150:214, 250:330] / 255, overwrite=True)
     right = call(tool, monkeypatch, pairs, '--resize', 40, 32, '--window', 2, 3)
     wrong = call(tool, monkeypatch, pairs, '--resize', 40, 32, '--window', 3, 3)
     assert float(right['input']['PSNR']) > 45 > float(wrong['input']['PSNR'])
-    with pytest.raises(ValueError, match='does not fit the result'):
+    with pytest.raises(AssertionError):
         call(tool, monkeypatch, pairs, '--resize', 40, 32, '--window', 20, 3)
+    assert 'does not fit the result' in capsys.readouterr().err
+
+
+def test_one_pair_that_fails_leaves_the_others(tool, pairs, monkeypatch, capsys):
+    real, calls = tool.paired_quality, []
+
+    def fails_first(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyError('unforeseen')
+        return real(*args)
+
+    for name in ('low/low2.png', 'gt/normal2.png'):
+        write_image(pairs / name, read_image(pairs / name.replace('2', '1')))
+    monkeypatch.setattr(tool, 'paired_quality', fails_first)
+    monkeypatch.setattr(sys, 'argv', ['compare_on_pairs.py', 'none.py', '--low', str(pairs / 'low'), '--gt',
+                                      str(pairs / 'gt'), '--csv', str(pairs / 'values.csv')])
+    assert tool.main() == 1
+    out, err = capsys.readouterr()
+    assert "low1.png: KeyError: 'unforeseen'" in err and '1 pairs' in out
+    with open(pairs / 'values.csv', newline='') as file:
+        assert {row['image'] for row in csv.DictReader(file)} == {'low2.png'}
+    with pytest.raises(SystemExit):
+        tool.main()
+    assert 'values.csv exists; overwrite' in capsys.readouterr().err

@@ -43,5 +43,17 @@ def test_choice_of_pictures(tool, folder, monkeypatch, capsys):
     out = folder / 'sheet.png'
     assert call(tool, monkeypatch, '--inputs', folder / 'low', '--out', out, '--well-lit', '--width', 48) == 0
     assert '1 pictures' in capsys.readouterr().out
-    assert call(tool, monkeypatch, '--inputs', folder / 'high', '--out', out, '--well-lit') == 1  # red: .299
+    with pytest.raises(SystemExit):
+        call(tool, monkeypatch, '--inputs', folder / 'high', '--out', out)
+    assert 'sheet.png exists; overwrite (--overwrite)' in capsys.readouterr().err
+    options = ['--inputs', folder / 'high', '--out', out, '--well-lit', '--overwrite']
+    assert call(tool, monkeypatch, *options) == 1  # red: .299
     assert 'no picture' in capsys.readouterr().err
+
+
+def test_a_broken_picture_is_named_and_the_others_drawn(tool, folder, monkeypatch, capsys):
+    (folder / 'low/low2.png').write_text('no picture')
+    out = folder / 'sheet.png'
+    assert call(tool, monkeypatch, '--inputs', folder / 'low', '--out', out, '--width', 48) == 1
+    output = capsys.readouterr()
+    assert 'low2.png: no readable picture' in output.err and '2 pictures' in output.out and out.is_file()

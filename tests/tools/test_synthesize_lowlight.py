@@ -98,12 +98,35 @@ def test_a_broken_photograph_is_named_and_the_rest_made(tools, photos, tmp_path,
     assert 'd.png: no readable picture' in output.err and '5 of 6 pairs' in output.out and '1 failed' in output.out
 
 
+def test_whatever_a_photograph_raises_is_its_own(tools, photos, tmp_path, monkeypatch, capsys):
+    real = tools[0].synthesize_pair
+
+    def fails(photo, ranges, target, rng):
+        if not calls:
+            calls.append(photo)
+            raise KeyError('unforeseen')
+        return real(photo, ranges, target, rng)
+
+    calls = []
+    monkeypatch.setattr(tools[0], 'synthesize_pair', fails)
+    assert run(tools[0], monkeypatch, photos, tmp_path / 'out', '--workers', 1) == 1
+    assert "KeyError: 'unforeseen'" in capsys.readouterr().err
+
+
+def test_pairs_that_were_not_made_here_stay(tools, photos, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'out/our485').mkdir(parents=True)
+    assert run(tools[0], monkeypatch, photos, tmp_path / 'out', '--workers', 1) == 2
+    assert 'our485 is there, and was not made here' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('paths, names', [
     (['p/a.png', 'p/b.png'], ['a', 'b']),
     (['p/a.png', 'q/a.png', 'q/b.png'], ['p_a_png', 'q_a_png', 'b']),
     (['p/a.png', 'q/a.png'], ['p_a_png', 'q_a_png']),
     (['p/a.png', 'p/a.jpg'], ['p_a_png', 'p_a_jpg']),
     (['r/p/a.png', 's/p/a.png'], ['r_p_a_png', 's_p_a_png']),
+    (['p/a.png', 'p/A.png'], ['p_a_png', 'p_A_png_2']),  # for a file system that takes them for one
+    (['p/' + 'a' * 250 + 'x.png', 'p/' + 'a' * 250 + 'y.png'], ['p_' + 'a' * 243, 'p_' + 'a' * 243 + '_2']),
 ])
 def test_names_stay_unique(tools, paths, names):
     assert tools[0].unique_names([Path(p) for p in paths]) == names

@@ -26,7 +26,7 @@ LABELS = dict(
     retinexformer='Retinexformer, as published now',
     retinexformer_uncopied='Retinexformer, layout of its first release',
     restormer='Restormer (26.1 M parameters)')
-QUOTED = re.compile(r'(\d+(?:\.\d+)?)(%?)(<!-- (?!table )([^>]+?) -->)')
+QUOTED = re.compile(r'(\d+(?:\.\d+)?)(%?)(<!-- (?!table |csv )([^>]+?) -->)')
 TABLE = re.compile(r'(<!-- table (\S+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
@@ -131,6 +131,6 @@ def update(path: Path, results: Mapping[str, Any], pages: Sequence[Path]) -> Non
         raise ValueError('figures are taken from finished runs only')
     figures = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
     figures |= figures_of(results)
-    write_json(path, figures, indent=1)
+    write_json(path, figures, indent=1, overwrite=True)
     for page in pages:
-        write_text(page, quoted(page.read_text(encoding='utf-8'), figures))
+        write_text(page, quoted(page.read_text(encoding='utf-8'), figures), overwrite=True)

@@ -182,7 +182,7 @@ def write_plot(results: Mapping, path: Path) -> None:
     machine, settings = results['machine'], results['settings']
     figure.suptitle(f'{"training step" if settings["train"] else "forward"}, batch {settings["batch_size"]}, '
                     f'{settings["dtype"]}, {machine.get("gpu", machine["cpu"])}, {machine["threads"]} threads')
-    with whole_file(path) as file:
+    with whole_file(path, overwrite=True) as file:
         figure.savefig(file, format='png', dpi=110)
     plt.close(figure)
 
@@ -206,11 +206,17 @@ def _draw_bars(axes: Axes, results: Mapping, value: Callable[[Mapping], float | 
     axes.set_xlabel(label)
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The files of a report."""
+    return [folder / f'{STEM}{suffix}' for suffix in ('.json', '.md', '.png')]
+
+
 def write_report(raw: Mapping, folder: Path, *, plot: bool) -> dict:
-    """Writes benchmark.json, .md and, if asked for, .png; returns raw data and figures together."""
+    """Writes benchmark.json, .md and, if asked for, .png, in the place of those of the round before; returns raw data
+    and figures together."""
     results = dict(raw, **summarize(raw))
-    write_json(folder / f'{STEM}.json', results, indent=1)
-    write_text(folder / f'{STEM}.md', to_markdown(results))
+    write_json(folder / f'{STEM}.json', results, indent=1, overwrite=True)
+    write_text(folder / f'{STEM}.md', to_markdown(results), overwrite=True)
     if plot:
         write_plot(results, folder / f'{STEM}.png')
     return results

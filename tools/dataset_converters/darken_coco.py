@@ -6,12 +6,14 @@
 Writes `images/<name>.png` (lossless) and `annotations.json`: the same boxes, every image with `reference` (path of the
 bright file relative to the annotation file) and `degradation` (the draw). An image's darkness depends on its id, the
 seed and the settings alone: not on the order, the number of workers or a restart. A run that was cut off goes on where
-it stood; files appear whole or not at all. `settings.json` keeps the settings, and other settings in the same folder
-are an error.
+it stood; files appear whole or not at all. `settings.json` keeps the settings; other settings in the same folder are an
+error, and so are pictures or annotations in a folder without it. An image that cannot be made does not keep the others
+from being made, but the set has no annotations then: all that failed is named at the end.
 """
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -27,8 +29,9 @@ from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_draw import sample_degradation
 from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import write_image
-from isalux_mm.io.whole_file import write_json
+from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 
 def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRanges, seed: int) -> dict:
@@ -56,24 +59,37 @@ def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRang
         degradation=asdict(degradation))
 
 
-def darken_records(records: list[dict], work: partial, workers: int) -> Iterator[dict]:
-    """Records in their order, made in parallel."""
+def darken_records(records: list[dict], work: partial, workers: int) -> Iterator[dict | Attempts]:
+    """Records in their order, made in parallel; why one was not in its place."""
     cv2.setNumThreads(1)
+    attempt = partial(attempted, work=work)
     if workers <= 1:
-        yield from map(work, records)
+        yield from map(attempt, records)
         return
-    with Pool(workers) as pool:
-        yield from pool.imap(work, records, chunksize=4)
+    with Pool(workers, initializer=signal.signal, initargs=(signal.SIGTERM, signal.SIG_DFL)) as pool:
+        yield from pool.imap(attempt, records, chunksize=4)
+
+
+def attempted(record: dict, work: partial) -> dict | Attempts:
+    """The record, or why it was not made, in a form that travels between processes."""
+    attempts = Attempts()
+    with attempts.attempt(record['file_name']):
+        return work(record)
+    return attempts
 
 
 def keep_settings(path: Path, settings: dict) -> None:
     """Writes the settings, or compares them with those of an earlier run.
 
     Raises:
+        FileExistsError: if what an earlier run would have written is there without its settings.
         ValueError: if an earlier run had other settings.
     """
     settings = json.loads(json.dumps(settings))
     if not path.is_file():
+        for name in ('images', 'annotations.json'):
+            if os.path.lexists(path.with_name(name)):
+                raise FileExistsError(f'{path.with_name(name)} is there, and was not made here: choose another folder')
         write_json(path, settings)
         return
     earlier = json.loads(path.read_text())
@@ -117,15 +133,23 @@ def main(arguments: list[str] | None = None) -> int:
     settings = dict(annotations=options.annotations.name, seed=options.seed, gain=options.gain, ranges=asdict(ranges))
     keep_settings(options.out / 'settings.json', settings)
     work = partial(darken_record, images=options.images, out=options.out, ranges=ranges, seed=options.seed)
-    records = []
+    records, attempts, total = [], Attempts(), len(content['images'])
     for record in darken_records(content['images'], work, options.workers):
+        if isinstance(record, Attempts):
+            attempts.add(record)
+            continue
         records.append(record)
-        if len(records) % 100 == 0 or len(records) == len(content['images']):
-            print(f"{len(records)} of {len(content['images'])} images")
+        if len(records) % 100 == 0 or len(records) == total:
+            print(f'{len(records)} of {total} images')
+    if attempts.failed:
+        raise ValueError('\n'.join([f'{len(attempts.failed)} of {total} images failed, no annotations are written:',
+                                    *attempts.lines()]))
     info = content.get('info', {}) | dict(darkened=settings)
-    write_json(options.out / 'annotations.json', content | dict(info=info, images=records))
+    # of the same set, which the settings have told
+    write_json(options.out / 'annotations.json', content | dict(info=info, images=records), overwrite=True)
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with signals_interrupt():
+        sys.exit(main())

@@ -23,11 +23,14 @@ from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import BASES, PLAIN, DegradationRanges
 from isalux_mm.functional.resizing import shrink
-from isalux_mm.io.images import ImageReadError, list_images, read_image, write_image
-from isalux_mm.io.whole_file import write_json
+from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.images import list_images, read_image, write_image
+from isalux_mm.io.names import distinct, fitted, same_name
+from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
 RECORD = 'synthesis.json'
+ROOM = '_00000.png'  # what is added to a pair's name at most
 TARGET_LUMA = (0.45, 0.04)  # LOL's references lie around 0.45
 
 
@@ -46,18 +49,17 @@ class Job:
 
 
 def make_pair(job: Job, *, out: Path, max_side: int, seed: int, ranges: DegradationRanges) -> str | None:
-    """Writes one pair, unless it is there; returns an error's text, or `None`."""
-    low_path, gt_path = (out / job.split / side / f'{job.name}.png' for side in ('low', 'high'))
-    if low_path.is_file() and gt_path.is_file():
-        return None
-    try:
-        photo = shrink(read_image(job.photo), max_side)
-    except ImageReadError as error:
-        return str(error)
-    low, gt, _ = synthesize_pair(photo, ranges, TARGET_LUMA, seeded_generator(seed, job.name))
-    write_image(gt_path, gt)
-    write_image(low_path, low)
-    return None
+    """Writes what is not there of one pair; returns why that failed, whatever it was, or `None`."""
+    paths = [out / job.split / side / f'{job.name}.png' for side in ('high', 'low')]
+    attempts = Attempts()
+    with attempts.attempt(str(job.photo)):
+        if not all(path.is_file() for path in paths):
+            photo = shrink(read_image(job.photo), max_side)
+            low, gt, _ = synthesize_pair(photo, ranges, TARGET_LUMA, seeded_generator(seed, job.name))
+            for path, image in zip(paths, (gt, low)):
+                if not path.is_file():
+                    write_image(path, image)
+    return '\n'.join(line.strip() for line in attempts.lines()) or None
 
 
 def make_jobs(photos: list[Path], val_names: set[str], variants: int) -> list[Job]:
@@ -73,15 +75,29 @@ def make_jobs(photos: list[Path], val_names: set[str], variants: int) -> list[Jo
 
 
 def unique_names(photos: list[Path]) -> list[str]:
-    """Stems; those that clash are led by as many parent folders as tell them apart, and end with their suffix."""
-    names = [p.stem for p in photos]
+    """Stems, cut to fit; those that clash, for any file system, are led by as many parent folders as tell them apart,
+    and end with their suffix; where nothing does, they get a number.
+
+    Raises:
+        ValueError: if a photograph is listed twice.
+    """
+    twice = [path for path, count in Counter(photos).items() if count > 1]
+    if twice:
+        raise ValueError(f'a photograph is listed twice: {twice[0]}')
+    names = [cut(p.stem) for p in photos]
     for depth in range(2, max(len(p.parts) for p in photos) + 2):
-        counts = Counter(names)
+        keys = [same_name(Path(name)) for name in names]
+        counts = Counter(keys)
         if max(counts.values()) == 1:
             return names
-        names = ['_'.join((*p.parts[-depth:-1], p.name.replace('.', '_'))) if counts[name] > 1 else name
-                 for p, name in zip(photos, names)]
-    raise ValueError(f'a photograph is listed twice: {Counter(photos).most_common(1)[0][0]}')
+        names = [cut('_'.join((*p.parts[-depth:-1], p.name.replace('.', '_')))) if counts[key] > 1 else name
+                 for p, name, key in zip(photos, names, keys)]
+    return [path.name for path in distinct([Path(name) for name in names])]
+
+
+def cut(name: str) -> str:
+    """A pair's name that leaves room for the number of a variant and the suffix."""
+    return fitted(name, ROOM)[:-len(ROOM)]
 
 
 def run_jobs(jobs: list[Job], out: Path, *, max_side: int, seed: int, workers: int,
@@ -111,11 +127,14 @@ def check_record(out: Path, options: dict) -> None:
     """Records the options of a set, or compares them with those it was begun with.
 
     Raises:
-        ValueError: if the set in `out` was begun with other options.
+        ValueError: if the set in `out` was begun with other options, or pairs lie there that were not made here.
     """
     path = out / RECORD
     options = json.loads(json.dumps(options))
     if not path.is_file():
+        strange = [out / split for split in (TRAIN, VAL) if os.path.lexists(out / split)]
+        if strange:
+            raise ValueError(f'{strange[0]} is there, and was not made here: choose another folder')
         write_json(path, options, indent=2)
         return
     known = json.loads(path.read_text())
@@ -201,4 +220,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with signals_interrupt():
+        sys.exit(main())

@@ -13,6 +13,7 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.models.pretrained import read_state_dict
 
@@ -39,9 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('weights', type=Path, help='safetensors file to write')
+    add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.checkpoint])
     weights = student_weights(options.checkpoint)
-    with whole_file(options.weights) as file:
+    with whole_file(options.weights, overwrite=options.overwrite) as file:
         file.write(save(weights, metadata=dict(source=options.checkpoint.name)))
     print(f'{options.weights}: {sum(value.numel() for value in weights.values()):,} weights')
     return 0

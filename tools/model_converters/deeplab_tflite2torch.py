@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.functional.resizing import resize
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.io.whole_file import whole_file
@@ -156,11 +157,11 @@ def agreements(network: DeepLabMobileNetV2, path: Path, pictures: Sequence[Path]
     return found
 
 
-def write(path: Path, network: DeepLabMobileNetV2, source: str) -> None:
+def write(path: Path, network: DeepLabMobileNetV2, source: str, *, overwrite: bool = False) -> None:
     """Writes the weights of the convolutions in half precision, whole or not at all; the rest are zeros of ours."""
     own = {id(p) for convolution in convolutions(network) for p in convolution.parameters()}
     tensors = {name: p.detach().half().contiguous() for name, p in network.named_parameters() if id(p) in own}
-    with whole_file(path) as file:
+    with whole_file(path, overwrite=overwrite) as file:
         file.write(save(tensors, metadata=dict(source=source)))
 
 
@@ -171,7 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     parser.add_argument('--check', type=Path, metavar='FOLDER', help='photographs to compare on')
     parser.add_argument('--most', type=int, default=20, help='photographs of that folder at most')
+    add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.tflite])
     network = convert(options.tflite)
     if options.check:
         shares = agreements(network, options.tflite, list_images(options.check)[:options.most])
@@ -180,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
         if np.mean(shares) < REQUIRED_AGREEMENT:
             print(f'expected {REQUIRED_AGREEMENT:.0%}; nothing was written')
             return 1
-    write(options.weights, network, options.tflite.name)
+    write(options.weights, network, options.tflite.name, overwrite=options.overwrite)
     print(f'{options.weights}: {len(convolutions(network))} convolutions')
     return 0
 

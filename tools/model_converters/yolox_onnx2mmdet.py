@@ -42,6 +42,7 @@ from mmdet.models.layers import CSPLayer
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.io.whole_file import whole_file
 
 DEFAULT_CONFIG = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
@@ -260,9 +261,9 @@ def difference(detector: nn.Module, path: Path, height: int, width: int, decoded
     return float(((found - expected).abs() / expected.abs().clamp(min=1)).max())
 
 
-def save(path: Path, detector: nn.Module, classes: Sequence[str], source: str) -> None:
+def save(path: Path, detector: nn.Module, classes: Sequence[str], source: str, *, overwrite: bool = False) -> None:
     """Writes the checkpoint whole or not at all; tensors and plain types alone, so `weights_only` loads it."""
-    with whole_file(path) as file:
+    with whole_file(path, overwrite=overwrite) as file:
         torch.save(dict(meta=dict(dataset_meta=dict(classes=tuple(classes)), source=source),
                         state_dict=detector.state_dict()), file)
 
@@ -306,10 +307,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--config', default=DEFAULT_CONFIG, help='mmdet config of the same YOLOX')
     parser.add_argument('--classes', type=Path, help="names, one a line; COCO's if left out")
     parser.add_argument('--calibrate', type=Path, metavar='FOLDER', help='pictures to measure norms on, for training')
+    add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_free(parser, options.checkpoint, overwrite=options.overwrite, read=[options.onnx])
     classes = class_names(options.classes, onnx_layout(options.onnx)[2])
     detector, largest = convert(options.onnx, options.config, options.calibrate)
-    save(options.checkpoint, detector, classes, options.onnx.name)
+    save(options.checkpoint, detector, classes, options.onnx.name, overwrite=options.overwrite)
     print(f'{options.checkpoint}: {len(list(convolutions_in_order(detector)))} convolutions, '
           f'largest difference to the ONNX file {largest:.1e}')
     return 0

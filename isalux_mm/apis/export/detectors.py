@@ -49,4 +49,4 @@ def export_detector(out: str | Path,
             expected, found = network(picture)[1], runner(content, 'onnx')(picture)[1]
         worst = float((expected - found).abs().max())
     report = ExportReport(out, outputs, (shape, ) if check else (), worst, limit)
-    return write_checked(report, content, 'the exported scores')
+    return write_checked(report, content, 'the exported scores', overwrite=overwrite)

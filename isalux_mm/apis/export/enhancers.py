@@ -89,7 +89,7 @@ def _export(kind: str, out: str | Path, model: str | Path | Config, *, weights: 
         pictures = [dark_images(*shape) for shape in shapes]
         worst = largest_difference(reference, runner(content, kind), pictures, same_routing=not half)
     report = ExportReport(out, outputs, shapes, worst, LIMITS['half' if half else kind])
-    return write_checked(report, content, 'the exported file')
+    return write_checked(report, content, 'the exported file', overwrite=overwrite)
 
 
 def metadata(model: str | Path | Config, *, half: bool, highlights: str) -> dict[str, str]:

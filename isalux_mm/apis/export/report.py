@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.io.whole_file import whole_file
+from isalux_mm.io.whole_file import check_free, whole_file
 
 FORMATS = ('onnx', 'torch')
 LEAST_SIDE = 8  # pixels, ours: what both checks and tests go down to
@@ -40,19 +40,17 @@ def check_export(kind: str, out: Path, *, fixed_size: tuple[int, int] | None, ov
         raise ImportError(f'export to {kind} needs {", ".join(missing)}: pip install "isalux-mm[export]"')
     if fixed_size is not None and (len(fixed_size) != 2 or min(fixed_size) < LEAST_SIDE):
         raise ValueError(f'fixed_size must be (height, width) from {LEAST_SIDE} pixels up, got {tuple(fixed_size)}')
-    if out.is_dir():
-        raise IsADirectoryError(f'out must be a file, got the folder {out}')
-    if out.exists() and not overwrite:
-        raise FileExistsError(f'{out} exists; overwrite (--overwrite) replaces it')
+    check_free(out, overwrite=overwrite)
 
 
-def write_checked(report: ExportReport, content: bytes, what: str) -> ExportReport:
+def write_checked(report: ExportReport, content: bytes, what: str, *, overwrite: bool) -> ExportReport:
     """Writes the file of a report, whole, and returns the report.
 
     Args:
         report: of a file that is not there yet.
         content: of the file.
         what: was compared, for the error.
+        overwrite: replace a file that is there.
 
     Raises:
         RuntimeError: if the comparison found more than its limit; nothing is written then.
@@ -60,6 +58,6 @@ def write_checked(report: ExportReport, content: bytes, what: str) -> ExportRepo
     if report.worst is not None and not report.worst <= report.limit:
         raise RuntimeError(f'{what} must agree with the network within {report.limit:g} of full scale, '
                            f'got a difference of {report.worst:.2g}; {report.path} was not written')
-    with whole_file(report.path) as file:
+    with whole_file(report.path, overwrite=overwrite) as file:
         file.write(content)
     return report
