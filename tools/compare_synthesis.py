@@ -121,7 +121,7 @@ def main() -> int:
         except (FileNotFoundError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
-    ranges = replace(BASES[args.base], lit_share=0.0)
+    ranges = replace(BASES[args.base], lit_share=0.0, exposed_share=0.0)
     attempts = Attempts()
     made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed, attempts=attempts)
     statistics = list(show(made, description='synthesis'))

@@ -28,6 +28,7 @@ from isalux_mm.apis.jobs import (
 )
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
+from isalux_mm.apis.visible_part import is_seen_in_part, visible_part
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.inference.tiled import enhance_tiled
@@ -156,11 +157,13 @@ class EnhanceInferencer(BaseInferencer):
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
-    def enhance(self, images: Tensor) -> Tensor:
+    def enhance(self, images: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """Runs the network, in tiles where a picture is large.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
+            visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: the others take no part in what is
+                decided. `None` for all.
 
         Returns:
             (B, 3, H, W), float32, RGB, not clamped, on the inferencer's device.
@@ -172,7 +175,8 @@ class EnhanceInferencer(BaseInferencer):
         with torch.inference_mode():
             images = images.to(self.device, torch.float32)
             check_finite(images, 'images')
-            enhanced = enhance_tiled(self.network, images, tile=self.tile)
+            visible = None if visible is None else visible.to(images)
+            enhanced = enhance_tiled(self.network, images, tile=self.tile, visible=visible)
             check_finite(enhanced, f"the network's result ({self.dtype})")
             return enhanced
 
@@ -243,6 +247,8 @@ class EnhanceInferencer(BaseInferencer):
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
+        if len(group) == 1 and is_seen_in_part(group[0][1]):
+            return self._enhance_visible(*group[0], tone)
         results = outcome(self._results, [picture for _, picture in group], tone)
         if not isinstance(results, BaseException):
             return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
@@ -259,13 +265,27 @@ class EnhanceInferencer(BaseInferencer):
         images = images.to(self.device)
         return tone.apply(self.enhance(images), images)
 
+    def _enhance_visible(self, job: Job, picture: Picture, tone: Tone) -> list[Enhanced]:
+        """The result of a picture that is seen in part; the rest has no part in it and stays as it is."""
+        part = visible_part(picture)
+        if part is None:
+            return [Enhanced(job, picture, to_tensor(picture.image))]
+        with self._attempt(job):
+            images, visible = to_tensor(part.image)[None].to(self.device), part.weights
+            result = tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0]
+            return [Enhanced(job, picture, part.placed(result, picture))]
+        return []
+
     def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str | None:
         """Draws one explanation, and writes it where it has a file; `None` where that failed or is not wanted."""
         job = made.job
         if job.target is not None and job.drawing is None and not show:
             return None
         with self._attempt(job, 'explanation'):
-            drawing = draw_explained(self.model.network, to_tensor(made.picture.image), made.image, device=self.device)
+            low, enhanced, visible = to_tensor(made.picture.image), made.image, None
+            if (part := visible_part(made.picture)) is not None:
+                low, enhanced, visible = to_tensor(part.image), part.cut(enhanced), part.weights
+            drawing = draw_explained(self.model.network, low, enhanced, device=self.device, visible=visible)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
             if job.target is None:

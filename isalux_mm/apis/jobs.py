@@ -12,6 +12,7 @@ from torch import Tensor
 
 from isalux_mm.apis.explaining import EXPLAINED
 from isalux_mm.apis.sources import SUFFIXES, Source
+from isalux_mm.apis.visible_part import is_seen_in_part
 from isalux_mm.io.attempts import Attempts, outcome
 from isalux_mm.io.names import beside, check_products, distinct
 from isalux_mm.io.picture_file import Picture
@@ -210,10 +211,11 @@ def read_ahead(read: Callable[[Job], Loaded], jobs: Iterable[Job], ahead: int) -
 
 
 def groups_of_size(batch: Iterable[tuple[Job, Picture]]) -> list[list[tuple[Job, Picture]]]:
-    """Pictures of one size together, in the order in which the sizes come."""
+    """Pictures of one size together, in the order in which the sizes come; those seen in part alone."""
     groups: dict[tuple[int, ...], list[tuple[Job, Picture]]] = {}
     for job, picture in batch:
-        groups.setdefault(picture.image.shape, []).append((job, picture))
+        alone = (job.index, ) if is_seen_in_part(picture) else ()
+        groups.setdefault((*picture.image.shape, *alone), []).append((job, picture))
     return list(groups.values())
 
 

@@ -15,9 +15,10 @@ from PIL import Image, ImageCms
 from processes import wait_until
 
 from isalux_mm import cli
-from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis.serve import Limits, RefusedError, Workbench, workbench
-from isalux_mm.apis.serve.page import message, tile_name, tile_size
+from isalux_mm.apis import EnhanceInferencer, Tone
+from isalux_mm.apis.serve import Limits, RefusedError, Wish, Workbench, workbench
+from isalux_mm.apis.serve.events import message, tile_size
+from isalux_mm.apis.serve.page import tile_name
 from isalux_mm.apis.serve.workbench import check_upload
 from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
@@ -63,7 +64,8 @@ def bench(tiny, tmp_path):
 # the workbench
 
 
-@pytest.mark.parametrize('name', ['max_pixels', 'max_mb', 'queue_size'])
+@pytest.mark.parametrize('name', ['max_pixels', 'max_mb', 'queue_size', 'max_total_mb', 'keep_minutes',
+                                  'upload_seconds'])
 def test_limits_are_at_least_one(name):
     with pytest.raises(ValueError, match=f'{name} must be at least 1, got 0'):
         Limits(**{name: 0})
@@ -71,8 +73,9 @@ def test_limits_are_at_least_one(name):
 
 def test_the_result_is_that_of_the_inferencer(bench, tiny, tmp_path):
     path = save_deep(tmp_path / 'deep.png')
-    shown = bench.enhance(path, 0.7)
-    tiny(path, out=tmp_path / 'expected.png', strength=0.7)
+    wished = dict(strength=0.7, reference_brightness=0.4, highlights='clip')
+    shown = bench.enhance(path, Wish(Tone(**wished)))
+    tiny(path, out=tmp_path / 'expected.png', **wished)
     found, expected = read_picture(shown.download), read_picture(tmp_path / 'expected.png')
     np.testing.assert_array_equal(found.image, expected.image)
     np.testing.assert_array_equal(found.alpha, expected.alpha)
@@ -96,7 +99,7 @@ def test_previews_are_upright_and_small_and_carry_the_profile_alone(bench, tmp_p
 def test_the_tile_is_handed_on(bench, tmp_path, monkeypatch):
     path, asked, with_tile = save(tmp_path / 'a.png'), [], EnhanceInferencer.with_tile
     monkeypatch.setattr(EnhanceInferencer, 'with_tile', lambda self, tile: asked.append(tile) or with_tile(self, tile))
-    whole, tiled = (read_picture(bench.enhance(path, tile=tile).download).image for tile in (0, 64))
+    whole, tiled = (read_picture(bench.enhance(path, Wish(tile=tile)).download).image for tile in (0, 64))
     assert asked == [0, 64] and bench.inferencer.tile is None
     np.testing.assert_allclose(tiled, whole, atol=1.5 / 255)
 
