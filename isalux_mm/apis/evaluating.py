@@ -15,7 +15,8 @@ from isalux_mm.evaluation.score_summary import Comparison, Summary, compare, sum
 from isalux_mm.evaluation.score_table import ScoreTable, resume
 from isalux_mm.evaluation.scoring import Task, score_all
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.io.images import ImageReadError, list_images, read_size
+from isalux_mm.io.images import list_images
+from isalux_mm.io.picture_file import ImageReadError, read_size
 
 SAVED_EVERY = 20.0  # seconds: what a machine that goes down costs
 PICTURES_A_WORKER = 16  # ours: a process takes some seconds to start, as many as this many pictures of 600x400

@@ -174,8 +174,8 @@ class EnhanceInferencer(BaseInferencer):
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
             images = images.to(self.device, torch.float32)
-            check_finite(images, 'images')
             visible = None if visible is None else visible.to(images)
+            check_finite(images, 'images')
             enhanced = enhance_tiled(self.network, images, tile=self.tile, visible=visible)
             check_finite(enhanced, f"the network's result ({self.dtype})")
             return enhanced
@@ -247,8 +247,6 @@ class EnhanceInferencer(BaseInferencer):
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
-        if len(group) == 1 and is_seen_in_part(group[0][1]):
-            return self._enhance_visible(*group[0], tone)
         results = outcome(self._results, [picture for _, picture in group], tone)
         if not isinstance(results, BaseException):
             return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
@@ -260,21 +258,20 @@ class EnhanceInferencer(BaseInferencer):
 
     def _results(self, pictures: Sequence[Picture], tone: Tone) -> Tensor:
         """Results (B, 3, H, W), RGB in [0, 1], of pictures of one size."""
+        if len(pictures) == 1 and is_seen_in_part(pictures[0]):
+            return self._visible_result(pictures[0], tone)[None]
         tensors = [to_tensor(picture.image) for picture in pictures]
         images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
         images = images.to(self.device)
         return tone.apply(self.enhance(images), images)
 
-    def _enhance_visible(self, job: Job, picture: Picture, tone: Tone) -> list[Enhanced]:
-        """The result of a picture that is seen in part; the rest has no part in it and stays as it is."""
+    def _visible_result(self, picture: Picture, tone: Tone) -> Tensor:
+        """The result (3, H, W) of a picture that is seen in part; the rest has no part in it and stays as it is."""
         part = visible_part(picture)
         if part is None:
-            return [Enhanced(job, picture, to_tensor(picture.image))]
-        with self._attempt(job):
-            images, visible = to_tensor(part.image)[None].to(self.device), part.weights
-            result = tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0]
-            return [Enhanced(job, picture, part.placed(result, picture))]
-        return []
+            return to_tensor(picture.image)
+        images, visible = to_tensor(part.image)[None].to(self.device), part.weights
+        return part.placed(tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0], picture)
 
     def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str | None:
         """Draws one explanation, and writes it where it has a file; `None` where that failed or is not wanted."""
@@ -282,10 +279,11 @@ class EnhanceInferencer(BaseInferencer):
         if job.target is not None and job.drawing is None and not show:
             return None
         with self._attempt(job, 'explanation'):
-            low, enhanced, visible = to_tensor(made.picture.image), made.image, None
-            if (part := visible_part(made.picture)) is not None:
-                low, enhanced, visible = to_tensor(part.image), part.cut(enhanced), part.weights
-            drawing = draw_explained(self.model.network, low, enhanced, device=self.device, visible=visible)
+            low, enhanced, visible = made.picture.image, made.image, None
+            part = visible_part(made.picture)
+            if part is not None:
+                low, enhanced, visible = part.image, part.of(enhanced), part.weights
+            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
             if job.target is None:
@@ -304,7 +302,8 @@ class EnhanceInferencer(BaseInferencer):
         with self._attempt(job):
             result = made.result()
             if job.target is not None:
-                write_picture(job.target, result, overwrite=job.overwrite)
+                lost = write_picture(job.target, result, overwrite=job.overwrite)
+                self.report.lost |= {str(job.target): lost} if lost else {}
             self.report.done.append(str(job.target or job.source.name))
             if job.target is not None:
                 return str(job.target)

@@ -32,21 +32,24 @@ class EnhanceReport(Attempts):
         explained: explanations that were written.
         skipped: results that were there already, whatever options made them.
         outdated: those of them that are older than their inputs.
+        lost: by result, what its input carried and it does not, in words.
     """
     done: list[str] = field(default_factory=list)
     explained: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
+    lost: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def summary(self) -> str:
-        """Counts in one line, then the failed inputs with their reasons, one a line."""
+        """Counts in one line, then the failed inputs with their reasons and what results lack, one a line."""
         counts = [f'{len(self.done)} enhanced']
         counts += [f'{len(self.explained)} explained'] if self.explained else []
         older = f'{len(self.outdated)} older than the input; ' if self.outdated else ''
         note = f'{older}perhaps with other options, or of another input: --overwrite makes them anew'
         counts += [f'{len(self.skipped)} skipped, finished before ({note})'] if self.skipped else []
         counts += [f'{len(self.failed)} failed:'] if self.failed else []
-        return '\n'.join([', '.join(counts), *self.lines()])
+        lacking = [f'  {name}: without {", ".join(lost)}' for name, lost in self.lost.items()]
+        return '\n'.join([', '.join(counts), *self.lines(), *lacking])
 
 
 @dataclass(frozen=True)

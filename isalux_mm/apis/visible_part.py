@@ -28,15 +28,15 @@ class VisiblePart:
         """The mask for a network, (1, 1, h, w); `None` where all of the window is seen."""
         return None if self.mask.all() else as_weights(self.mask)
 
-    def cut(self, image: Tensor) -> Tensor:
-        """What lies in the window of (C, H, W), in the same memory."""
+    def of(self, images: Tensor) -> Tensor:
+        """The window of images (..., H, W)."""
         top, bottom, left, right = self.window
-        return image[:, top:bottom, left:right]
+        return images[..., top:bottom, left:right]
 
     def placed(self, enhanced: Tensor, picture: Picture) -> Tensor:
         """The picture (3, H, W) with the seen pixels of `enhanced` (3, h, w); hidden ones as they were."""
         out = torch.from_numpy(picture.image).permute(2, 0, 1).to(enhanced, copy=True)  # (H, W, 3) -> (3, H, W)
-        part = self.cut(out)
+        part = self.of(out)
         part.copy_(torch.where(torch.from_numpy(self.mask).to(out.device), enhanced, part))
         return out
 

@@ -138,6 +138,14 @@ class History(Stated):
         return history
 
 
+class Options(Stated):
+    """Options of a command line, as `argparse` keeps them."""
+
+    def made(self, finished: Callable[[Any], Any]) -> dict:
+        """Their values by name."""
+        return finished(self.state) if isinstance(self.state, dict) else {}
+
+
 class Ignored(Stated):
     """Something without use here."""
 
@@ -288,7 +296,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     'torch.nn.parameter.Parameter': refused, 'torch.Tensor': refused,
     'numpy.ndarray': refused, 'numpy.dtype': Dtype, **NUMPY,
     'mmengine.config.config.ConfigDict': lambda *a: dict(*a[:1]),
-    HISTORY: lambda *_: History(), 'builtins.getattr': method}
+    'argparse.Namespace': lambda *_: Options(), HISTORY: lambda *_: History(), 'builtins.getattr': method}
 
 
 def plain(content: Any) -> Any:

@@ -159,16 +159,16 @@ def test_interrupted_it_keeps_what_is_finished_and_goes_on(tmp_path):
 MEASURED = """
 import resource, sys, time
 from isalux_mm import cli
-started = time.monotonic()
+started = time.process_time()
 code = cli.main('evaluate out --reference gt --workers 1 --measures PSNR SSIM --csv s.csv'.split())
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(f'\\ncost {code} {time.monotonic() - started} {most}')
+print(f'\\ncost {code} {time.process_time() - started} {most}')
 """
 
 
 @pytest.mark.slow
 def test_a_thousand_pictures_take_four_times_as_long_as_250_and_no_more_memory(tmp_path):
-    """With 5% broken files, which are listed; the first run of Python's is in neither."""
+    """With 5% broken files, which are listed; time is the processor's, whatever else the machine does."""
     costs = []
     for count in (250, 1000):
         folder = tmp_path / str(count)
@@ -184,5 +184,5 @@ def test_a_thousand_pictures_take_four_times_as_long_as_250_and_no_more_memory(t
         assert f'out: {count - len(broken)} pictures' in done.stdout
         costs.append((float(seconds), int(memory)))
     (short, small), (long, large) = costs
-    assert long < 8 * short  # 4, were the machine quiet; squared work would be 16
+    assert long < 5.5 * short  # 4 less what it costs to start; squared work would be 16
     assert large < small + 30_000  # kilobytes; 750 pictures more would be 55 MB as bytes, 440 MB as numbers

@@ -5,12 +5,13 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from isalux_mm.io.images import list_images, read_size
+from isalux_mm.io.images import list_images
 from isalux_mm.io.picture_file import (
     ImageReadError,
     Picture,
     picture_of,
     read_picture,
+    read_size,
     to_stored,
     to_upright,
     write_picture,
@@ -169,7 +170,8 @@ def test_broken_files_are_named(tmp_path):
     huge(tmp_path / 'huge.png')
     (tmp_path / 'folder.png').mkdir()
     (tmp_path / 'dead.png').symlink_to(tmp_path / 'nowhere')
-    for name, reason in (('huge.png', 'exceeds limit'), ('folder.png', 'not a regular file'), ('dead.png', 'no such')):
+    too_large = '4,295 megapixels; 250 are taken .ISALUX_MAX_PIXELS'
+    for name, reason in (('huge.png', too_large), ('folder.png', 'not a regular file'), ('dead.png', 'no such')):
         with pytest.raises(ImageReadError, match=f'{name}: .*{reason}'):
             read_picture(tmp_path / name)
 

@@ -3,29 +3,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from isalux_mm.models.pretrained import Inert
-
-BESIDE_WEIGHTS = ('argparse.Namespace', )  # options of somebody's training, kept as nothing
+from isalux_mm.io.checkpoint_file import read_checkpoint
 
 
 def read_published(path: Path) -> dict[str, Any]:
-    """What a file holds, read with `weights_only`; a mapping under 'state_dict' is unwrapped.
+    """What a file holds; a mapping under 'state_dict' is unwrapped.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds objects that are no tensors.
+        ValueError: if it holds anything else than tensors and plain data.
     """
     if not path.is_file():
         raise FileNotFoundError(f'weights must be an existing file, got {path}')
-    try:
-        with torch.serialization.safe_globals([(Inert, name) for name in BESIDE_WEIGHTS]):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise ValueError(f'weights {path} must be readable by torch.load with weights_only=True, '
-                         f'got {type(error).__name__}: {error}') from error
+    content = read_checkpoint(path)
     return dict(content.get('state_dict', content))
 
 
