@@ -36,7 +36,7 @@ class WholeFileBackend(LocalBackend):
             OSError: if it cannot be written; names the file.
         """
         try:
-            with whole_file(filepath) as file:
+            with whole_file(filepath, overwrite=True) as file:
                 file.write(obj)
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), str(filepath)) from error
@@ -172,7 +172,8 @@ class DurableCheckpointHook(CheckpointHook):
         """Writes the name of the last checkpoint, within the work folder where it lies there."""
         if runner.rank == 0 and self.last_ckpt is not None:
             path, folder = Path(self.last_ckpt), Path(runner.work_dir)
-            write_text(folder / LAST, path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path))
+            name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+            write_text(folder / LAST, name, overwrite=True)
 
 
 class RemovingLater:

@@ -80,4 +80,4 @@ def save(figure: Figure, path: Path) -> None:
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    write_picture(path, PictureFile(np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / 255))
+    write_picture(path, PictureFile(np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / 255), overwrite=True)

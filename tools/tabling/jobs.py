@@ -147,7 +147,7 @@ def train(job: Job, settings: Settings) -> dict[str, Any]:
     words, started = training_words(job, settings), time.time()
     record: dict[str, Any] = dict(
         config_hash=hashed, seed=job.seed, command=_shown(words), commit=commit(), versions=versions())
-    write_json(job.folder / TRAINED_RECORD, record, indent=1)
+    write_json(job.folder / TRAINED_RECORD, record, indent=1, overwrite=True)
     last = folder / 'last_checkpoint'
     options = ['--resume'] if last.is_file() else []
     cut = words.index('--cfg-options') if '--cfg-options' in words else len(words)
@@ -157,7 +157,7 @@ def train(job: Job, settings: Settings) -> dict[str, Any]:
                        + ('' if last.is_file() else ' and no checkpoint'))
     checkpoint = folder / Path(last.read_text(encoding='utf-8').strip()).name
     record |= dict(checkpoint=checkpoint.as_posix(), seconds=time.time() - started, resumed=bool(options))
-    write_json(job.folder / TRAINED_RECORD, record, indent=1)
+    write_json(job.folder / TRAINED_RECORD, record, indent=1, overwrite=True)
     return record
 
 
@@ -179,7 +179,7 @@ def run_on_set(job: Job, evaluation_set: EvaluationSet, training: Mapping[str, A
     how = measured or dict(parameters=job.row.parameters, commit=commit(), versions=versions())
     write_json(job.record(evaluation_set.name), dict(
         how, command=f'python tools/run_table.py {settings.table.as_posix()} --rows "{job.row.name}"',
-        training=training.get('command', '')), indent=1)
+        training=training.get('command', '')), indent=1, overwrite=True)
 
 
 def make_outputs(job: Job, files: Mapping[str, Path], out: Path, training: Mapping[str, Any],
@@ -210,7 +210,7 @@ def make_outputs(job: Job, files: Mapping[str, Path], out: Path, training: Mappi
         frozen = 0
     else:
         method, parameters, frozen = load_ours(row, checkpoint, settings.device)
-    return write_outputs(method, files, out, device=settings.device, notes=dict(
+    return write_outputs(method, files, out, device=settings.device, overwrite=True, notes=dict(
         made_of=made_of, parameters=parameters, frozen=frozen, commit=commit(), versions=versions()))
 
 

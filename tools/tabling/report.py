@@ -101,7 +101,7 @@ def write_lines(path: Path, lines: Sequence[Line]) -> None:
     """Writes the lines as CSV; columns that no line has are left out."""
     measures = [f'{name}{end}' for name in MEASURES for end in ENDS]
     columns = [name for name in (*HEAD, *measures, *TAIL) if any(line.get(name) for line in lines)]
-    write_csv(path, columns, [[line.get(name, '') for name in columns] for line in lines])
+    write_csv(path, columns, [[line.get(name, '') for name in columns] for line in lines], overwrite=True)
 
 
 def read_lines(path: Path) -> list[Line]:
