@@ -80,7 +80,7 @@ def settle(draft: Path, path: Path, *, overwrite: bool = False) -> None:
     """Brings a draft to the disk and gives it a name, which a draft of `whole_path` may get before its block ends.
 
     Args:
-        draft: whole, in the folder of `path`; it may keep its own name beside the new one.
+        draft: whole, in the folder of `path`.
         path: what it becomes; a file that is there, or came in the meantime, stays unless it may be replaced.
         overwrite: whether it may.
 
@@ -100,9 +100,11 @@ def _link(draft: Path, path: Path) -> None:
     """Names a draft without ever replacing a file, as a rename would."""
     try:
         os.link(draft, path)
-        return
     except (OSError, NotImplementedError):
         check_free(path)
+    else:
+        draft.unlink(missing_ok=True)
+        return
     # a file system without hard links: the name is taken first
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, MODE))
     try:
