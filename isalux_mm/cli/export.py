@@ -3,9 +3,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.io.names import check_products
-
 from isalux_mm.cli.options import add_trust_option
+from isalux_mm.io.names import check_products
 
 if TYPE_CHECKING:
     from isalux_mm.apis.export import ExportReport
