@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 from peers.catalog import CLASSICAL, NAMES, PEERS, load_method
-from tabling.outputs import RECORD, checksums, median_seconds, pictures_in, write_outputs
+from tabling.outputs import checksums, median_seconds, pictures_in, write_outputs
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option
 
 
 def listing() -> str:
@@ -37,13 +37,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--inputs', type=Path, metavar='DIR', help='folder of pictures')
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder of the results')
     parser.add_argument('--threads', type=int, default=1, help='of torch (default: 1)')
-    add_overwrite_option(parser)
     parser.add_argument('--list', action='store_true', help='name the peers and stop')
+    add_overwrite_option(parser)
     args = parser.parse_args(argv)
     if not args.list and not (args.peer and args.inputs and args.out):
         parser.error('PEER, --inputs and --out are needed')
-    if not args.list:
-        demand_free(parser, args.out / RECORD, overwrite=args.overwrite)
     return args
 
 
@@ -57,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         method, parameters = load_method(args.peer, args.weights)
         record = write_outputs(method, pictures_in(args.inputs), args.out, overwrite=args.overwrite, notes=dict(
             title=title_of(args.peer), peer=args.peer, weights=checksums(args.weights), parameters=parameters))
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         print(f'run_peer.py: {error}', file=sys.stderr)
         return 2
     for failure in record['failures']:
