@@ -2,6 +2,7 @@
 import io
 import json
 import re
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from isalux_mm.apis.serve import Limits, RefusedError, Wish, Workbench, workbenc
 from isalux_mm.apis.serve.events import message, tile_size
 from isalux_mm.apis.serve.page import tile_name
 from isalux_mm.apis.serve.workbench import check_upload
+from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 from isalux_mm.registry import MODELS
 
@@ -123,6 +125,50 @@ def test_boxes_on_both_previews(samples, tiny, tmp_path):
     assert note == f'Objects found: {means[0]} before, {means[1]} after.' and means[0] != means[1]
     for path in (before, after):
         assert (read_picture(path).samples()[:5, :5] == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize('size', [(1, 70_000), (70_000, 1)])
+def test_what_no_jpeg_holds_is_shown_reduced(size, tiny, tmp_path):
+    """JPEG ends at 65,500 pixels a side; the download has them all."""
+    bench = Workbench(tiny, tmp_path)
+    shown = bench.enhance(save(tmp_path / 'thin.png', np.full((*size, 3), 30, np.uint8)))
+    assert read_picture(shown.download).image.shape[:2] == size
+    side = workbench.PREVIEW_SIDE
+    for path in (shown.before, shown.after):
+        assert read_picture(path).image.shape[:2] == tuple(min(length, side) for length in size)
+    assert 'Shown reduced to' in shown.text and 'the download has all pixels' in shown.text
+    assert bench.explain(tmp_path / 'thin.png').is_file()
+
+
+def animated(path):
+    frames = [Image.fromarray(DARK + i) for i in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    return path
+
+
+@pytest.mark.parametrize(('name', 'make', 'sentences'), [
+    ('a.png', save, []),
+    ('a.jpg', save, ['The JPEG was compressed anew (quality 95).']),
+    ('a.png', save_deep, ['Shown with 8 bits; the download keeps its depth.',
+                          'Shown without transparency; the download keeps it.']),
+    ('a.jpg', lambda path: Image.fromarray(DARK).convert('CMYK').save(path) or path,
+     ['CMYK became RGB.', 'The JPEG was compressed anew (quality 95).']),
+    ('a.webp', animated, ['Of its 3 pictures the first was taken.', 'The WEBP was compressed anew (quality 95).']),
+])
+def test_what_is_lost_is_said(bench, tmp_path, name, make, sentences):
+    assert list(bench.enhance(make(tmp_path / name)).losses) == sentences
+
+
+def test_other_models_are_built_when_asked_for_and_once(tiny, tmp_path):
+    built = []
+    bench = Workbench(tiny, tmp_path, models={'other': lambda: built.append(1) or tiny})
+    path = save(tmp_path / 'a.png')
+    assert not built
+    for _ in range(2):
+        bench.enhance(path, Wish(model='other'))
+    assert built == [1]
+    with pytest.raises(RefusedError, match='There is no model nothing'):
+        bench.enhance(path, Wish(model='nothing'))
 
 
 def test_no_detector_is_said(bench, tmp_path):
@@ -289,7 +335,8 @@ def test_upload_slider_keys_and_download(visit, tmp_path):
     assert page.locator('#download').is_disabled()
     assert visit.upload(path) == 'dark.png, 168 x 120 pixels: done.'
     page.wait_for_selector('#compare [role=slider]')
-    page.wait_for_function("[...document.querySelectorAll('#compare img')].every(i => i.complete && i.naturalWidth)")
+    wait_until(lambda: page.locator('#compare img').evaluate_all(
+        'images => images.length && images.every(i => i.complete && i.naturalWidth)'))
     handle = page.locator('#compare [role=slider]')
     box, picture = still(handle), still(page.locator('#compare img').first)
     assert page.locator('#compare img').evaluate_all('images => images.map(i => i.alt)') == ['before', 'after']
@@ -334,7 +381,8 @@ def test_after_wrong_files_the_page_goes_on(visit, tmp_path):
     huge = save(tmp_path / 'huge.png', np.zeros((400, 600, 3), np.uint8))
     assert visit.upload(huge) == 'huge.png has 600 x 400 pixels (0.24 megapixels); up to 0.2 megapixels are taken.'
     deep = save_deep(tmp_path / 'deep.png')
-    assert visit.upload(deep) == 'deep.png, 168 x 120 pixels: done.'
+    assert visit.upload(deep) == ('deep.png, 168 x 120 pixels: done. Shown with 8 bits; the download keeps its depth. '
+                                  'Shown without transparency; the download keeps it.')
     found, given = read_picture(downloaded(page, tmp_path)), read_picture(deep)
     assert (found.depth, found.icc) == ('uint16', PROFILE) and found.image.mean() > 2 * given.image.mean()
     np.testing.assert_array_equal(found.alpha, given.alpha)
@@ -358,6 +406,46 @@ def test_at_the_width_of_a_phone_nothing_is_cut_off(visit, tmp_path):
     for place in ('#upload', '#strength', '#enhance', '#download', '#compare'):
         box = page.locator(place).first.bounding_box()
         assert box['x'] >= 0 and box['x'] + box['width'] <= 390
+
+
+def test_several_pictures_whole_in_view_and_all_in_one_download(visit, tmp_path):
+    page = visit.page
+    paths = [save(tmp_path / 'wide.jpg', DARK[:30]), save(tmp_path / 'tall.png', DARK[:, :20]), tmp_path / 'text.png']
+    paths[2].write_text('no picture')
+    page.set_input_files('#upload input[type=file]', paths)
+    page.get_by_text('2 pictures: done. The JPEG was compressed anew (quality 95). text.png is no readable').wait_for()
+    page.locator('#picture input').click()
+    page.get_by_role('option', name='2: tall_enhanced.png').click()
+    page.get_by_text('tall.png, 20 x 120 pixels: done.').wait_for()
+    images = page.locator('#compare img')
+    wait_until(lambda: images.evaluate_all('images => images.map(i => [i.naturalWidth, i.naturalHeight])')
+               == [[20, 120]] * 2)
+    assert set(images.evaluate_all('images => images.map(i => getComputedStyle(i).objectFit)')) == {'contain'}
+    with page.expect_download() as coming:
+        page.click('#archive')
+    coming.value.save_as(tmp_path / 'all.zip')
+    with zipfile.ZipFile(tmp_path / 'all.zip') as archive:
+        assert archive.namelist() == ['wide_enhanced.jpg', 'tall_enhanced.png'] and archive.testzip() is None
+
+
+def test_brightness_and_highlights(visit, tmp_path):
+    page = visit.page
+    page.get_by_label('number input for Brightness').fill('0.8')
+    page.get_by_label('number input for Brightness').press('Enter')
+    page.locator('#highlights').get_by_label('clip').check()
+    visit.upload(save(tmp_path / 'dark.png'))
+    samples = np.asarray(Image.open(downloaded(page, tmp_path))) / 255
+    assert (samples @ LUMA_WEIGHTS).mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_another_visitor_gets_nothing(visit, chromium, tmp_path):
+    visit.upload(save(tmp_path / 'dark.png'))
+    addresses = [url for url in visit.requests if '/file=' in url]
+    assert len(addresses) == 2 and all(visit.page.request.get(url).status == 200 for url in addresses)
+    stranger = chromium.new_context()
+    stranger.request.get(visit.page.url)  # has a cookie of its own
+    assert [stranger.request.get(url).status for url in addresses] == [403, 403]
+    stranger.close()
 
 
 def test_files_of_the_machine_are_not_served(visit, tmp_path):
