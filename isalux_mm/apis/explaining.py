@@ -14,6 +14,7 @@ from isalux_mm.models.experts import MoEFFN
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.priors import VOC_CLASSES
+from isalux_mm.models.statistics import weighing
 from isalux_mm.visualization.explanation import Explanation, draw_explanation
 from isalux_mm.visualization.panels import to_array
 
@@ -21,7 +22,8 @@ EXPLAINED = '_explained.png'  # end of a drawing's name
 EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing is read off at that size
 
 
-def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device: torch.device) -> np.ndarray:
+def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device: torch.device,
+                   visible: Tensor | None = None) -> np.ndarray:
     """Draws the explanation of a result, reduced first where it is large.
 
     Args:
@@ -29,22 +31,28 @@ def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device:
         low: the input, (3, H, W), RGB in [0, 1].
         enhanced: the result, same shape.
         device: the network's.
+        visible: as of `explain`, at the size of `low`; hidden pixels are drawn white.
 
     Returns:
         (H', W', 3), uint8, RGB.
     """
     seen, shown = (reduced(image[None], EXPLAINED_PIXELS) for image in (low, enhanced))
-    return draw_explanation(to_array(seen[0]), to_array(shown[0]), explain(network, seen.to(device)))
+    if visible is None:
+        return draw_explanation(to_array(seen[0]), to_array(shown[0]), explain(network, seen.to(device)))
+    visible = reduced(visible, EXPLAINED_PIXELS)
+    before, after = (to_array(image[0].cpu().where(visible[0] > 0, 1)) for image in (seen, shown))
+    return draw_explanation(before, after, explain(network, seen.to(device), visible=visible.to(device)))
 
 
 @torch.no_grad()
-def explain(network: nn.Module, image: Tensor) -> Explanation:
+def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None) -> Explanation:
     """Priors, enrichment weights and routing of a network for one picture.
 
     Args:
         network: an `ISALux`, not prepared for inference (which folds the weights away); of any other network nothing
             is known and the explanation is empty.
         image: (1, 3, H, W), RGB in [0, 1].
+        visible: (1, 1, H, W), above 0 where a pixel is seen and takes part; `None` for all.
 
     Raises:
         ValueError: if `image` holds more than one picture.
@@ -52,8 +60,9 @@ def explain(network: nn.Module, image: Tensor) -> Explanation:
     check_image(image, '1 3 H W')
     if not isinstance(network, ISALux):
         return Explanation(None, None, (), (), {}, (), (), ())
-    whole = network.whole(image)
-    _, routings = network.forward_with_routing(image, tile=whole)
+    with weighing(network, visible):
+        whole = network.whole(image)
+        _, routings = network.forward_with_routing(image, tile=whole)
     illumination, semantics, blocks = network.illumination_prior(image), whole.semantics, blocks_of(network)
     by_block = routings_of(blocks.values(), routings)
     return Explanation(

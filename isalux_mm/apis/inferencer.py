@@ -28,6 +28,7 @@ from isalux_mm.apis.jobs import (
 )
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
+from isalux_mm.apis.visible_part import is_seen_in_part, visible_part
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.inference.tiled import enhance_tiled
@@ -127,6 +128,7 @@ class EnhanceInferencer(BaseInferencer):
 
         Raises:
             TypeError: if an input is of another type.
+            FileExistsError: if the result of a picture in memory is there, without `redo`.
             ValueError: if an option is out of range, there is no picture, an array is no picture, or a result would
                 overwrite an input.
         """
@@ -155,11 +157,13 @@ class EnhanceInferencer(BaseInferencer):
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
-    def enhance(self, images: Tensor) -> Tensor:
+    def enhance(self, images: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """Runs the network, in tiles where a picture is large.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
+            visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: the others take no part in what is
+                decided. `None` for all.
 
         Returns:
             (B, 3, H, W), float32, RGB, not clamped, on the inferencer's device.
@@ -170,8 +174,9 @@ class EnhanceInferencer(BaseInferencer):
         check_image(images, 'B 3 H W', 'images')
         with torch.inference_mode():
             images = images.to(self.device, torch.float32)
+            visible = None if visible is None else visible.to(images)
             check_finite(images, 'images')
-            enhanced = enhance_tiled(self.network, images, tile=self.tile)
+            enhanced = enhance_tiled(self.network, images, tile=self.tile, visible=visible)
             check_finite(enhanced, f"the network's result ({self.dtype})")
             return enhanced
 
@@ -253,10 +258,20 @@ class EnhanceInferencer(BaseInferencer):
 
     def _results(self, pictures: Sequence[Picture], tone: Tone) -> Tensor:
         """Results (B, 3, H, W), RGB in [0, 1], of pictures of one size."""
+        if len(pictures) == 1 and is_seen_in_part(pictures[0]):
+            return self._visible_result(pictures[0], tone)[None]
         tensors = [to_tensor(picture.image) for picture in pictures]
         images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
         images = images.to(self.device)
         return tone.apply(self.enhance(images), images)
+
+    def _visible_result(self, picture: Picture, tone: Tone) -> Tensor:
+        """The result (3, H, W) of a picture that is seen in part; the rest has no part in it and stays as it is."""
+        part = visible_part(picture)
+        if part is None:
+            return to_tensor(picture.image)
+        images, visible = to_tensor(part.image)[None].to(self.device), part.weights
+        return part.placed(tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0], picture)
 
     def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str | None:
         """Draws one explanation, and writes it where it has a file; `None` where that failed or is not wanted."""
@@ -264,7 +279,11 @@ class EnhanceInferencer(BaseInferencer):
         if job.target is not None and job.drawing is None and not show:
             return None
         with self._attempt(job, 'explanation'):
-            drawing = draw_explained(self.model.network, to_tensor(made.picture.image), made.image, device=self.device)
+            low, enhanced, visible = made.picture.image, made.image, None
+            part = visible_part(made.picture)
+            if part is not None:
+                low, enhanced, visible = part.image, part.of(enhanced), part.weights
+            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
             if job.target is None:
@@ -283,7 +302,8 @@ class EnhanceInferencer(BaseInferencer):
         with self._attempt(job):
             result = made.result()
             if job.target is not None:
-                write_picture(job.target, result, overwrite=job.overwrite)
+                lost = write_picture(job.target, result, overwrite=job.overwrite)
+                self.report.lost |= {str(job.target): lost} if lost else {}
             self.report.done.append(str(job.target or job.source.name))
             if job.target is not None:
                 return str(job.target)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from isalux_mm.io.images import IMAGE_SUFFIXES, list_images
+from isalux_mm.io.formats import SUFFIXES, result_name
+from isalux_mm.io.images import list_images
 from isalux_mm.io.names import distinct
-from isalux_mm.io.picture_file import ARRAY_SUFFIX, Picture, picture_of, read_picture
+from isalux_mm.io.picture_file import Picture, checked, picture_of, picture_of_pil, read_picture
 
 Input = str | Path | np.ndarray | Tensor | Image.Image
-SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out
 
     A folder gives its pictures and keeps their sub-folders; a pattern (`photos/**/*.jpg`) keeps those below its
     fixed part; a file keeps its name, and where two have the same one, all keep their folders below the common one;
-    names that differ by case alone, which not every file system tells apart, get a number (`distinct`). Any other path
-    counts as a file, to be reported when it cannot be read. Pictures in memory are named 00000000.png by place.
+    names that differ by case alone, which not every file system tells apart, get a number (`distinct`). A format that
+    is read alone gives its result another suffix (`result_name`). Any other path counts as a file, to be reported when
+    it cannot be read. Pictures in memory are named 00000000.png by place.
 
     Args:
         inputs: path, folder, pattern, (H, W, C) array, (C, H, W) or (B, C, H, W) tensor, PIL image, or a sequence of
@@ -79,7 +80,7 @@ def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out
         else:
             raise TypeError('inputs must be paths, arrays (H, W, C), tensors (C, H, W) or PIL images, '
                             f'got {type(item).__name__}')
-    sources = _apart(_once(sources))
+    sources = _apart([replace(source, name=result_name(source.name)) for source in _once(sources)])
     if not sources:
         raise ValueError(f'inputs must hold a picture, found none in {", ".join(map(str, listed)) or "nothing"}')
     return sources
@@ -92,25 +93,14 @@ def from_memory(content: np.ndarray | Tensor | Image.Image, array_order: str = '
         ValueError: if shape, type or range do not fit; integers use their full scale, floats lie in [0, 1].
     """
     if isinstance(content, Image.Image):
-        return _from_pil(content)
+        return picture_of_pil(content)
     samples = content.detach().cpu() if isinstance(content, Tensor) else content
     if isinstance(samples, Tensor):
         samples = (samples.float() if samples.is_floating_point() else samples).numpy()
         samples = np.moveaxis(samples, 0, -1) if samples.ndim == 3 else samples  # (C, H, W) -> (H, W, C)
     if array_order == 'bgr' and samples.ndim == 3 and samples.shape[2] > 2:
         samples = samples[..., [2, 1, 0, 3][:samples.shape[2]]]
-    picture = picture_of(samples)
-    if not np.isfinite(picture.image).all() or picture.image.min() < 0 or picture.image.max() > 1:
-        raise ValueError('floating-point pictures must be finite and lie in [0, 1], '
-                         f'got {picture.image.min():.4g} to {picture.image.max():.4g}')
-    return picture
-
-
-def _from_pil(content: Image.Image) -> Picture:
-    upright = ImageOps.exif_transpose(content)
-    if upright.mode not in ('L', 'LA', 'RGB', 'RGBA', 'I;16'):
-        upright = upright.convert('RGBA' if 'transparency' in upright.info or 'A' in upright.mode else 'RGB')
-    return replace(picture_of(np.asarray(upright)), icc=content.info.get('icc_profile'))
+    return checked(picture_of(samples))
 
 
 def _from_path(item: str | Path, recursive: bool, leave_out: Path | None) -> list[Source]:
@@ -157,7 +147,7 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
     if max(Counter(source.name for source in sources if source.is_file).values(), default=0) > 1:
         files = [source.content for source in sources if isinstance(source.content, Path)]
         common = os.path.commonpath([os.path.abspath(file.parent) for file in files])
-        sources = [replace(source, name=Path(os.path.relpath(source.content, common)))
+        sources = [replace(source, name=result_name(Path(os.path.relpath(source.content, common))))
                    if isinstance(source.content, Path) else source for source in sources]
     return [replace(source, name=name) for source, name in zip(sources, distinct([s.name for s in sources]))]
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_choice, check_range
-from isalux_mm.functional.tone import HIGHLIGHTS, blended, with_mean_luma, within_white
+from isalux_mm.functional.tone import HIGHLIGHTS, blended, white_level, with_mean_luma, within_white
+from isalux_mm.functional.visible import seen
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,26 @@ class Tone:
             raise ValueError(f'reference_brightness must be in (0, 1), got {self.reference_brightness}')
         check_choice(self.highlights, HIGHLIGHTS, 'highlights')
 
-    def apply(self, enhanced: Tensor, low: Tensor) -> Tensor:
+    def apply(self, enhanced: Tensor, low: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """The result with this tone.
 
         Args:
             enhanced: what the network gave, (B, 3, H, W), RGB, not clamped.
             low: its input, same shape, RGB in [0, 1].
+            visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: white level and mean luma are those of
+                these pixels. `None` for all.
 
         Returns:
             Same shape, in [0, 1].
         """
-        return self.mixed(self.within_white(enhanced, low), low)
+        white = None if visible is None else white_level(seen(enhanced, visible))
+        return self.mixed(self.within_white(enhanced, low, white=white), low, visible=visible)
 
     def within_white(self, enhanced: Tensor, low: Tensor, *, white: Tensor | None = None) -> Tensor:
         """The first half of `apply`: `enhanced` with its highlights in [0, 1]; `white` as of `with_soft_highlights`."""
         return within_white(enhanced, low, self.highlights, white=white)
 
-    def mixed(self, enhanced: Tensor, low: Tensor) -> Tensor:
+    def mixed(self, enhanced: Tensor, low: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """The second half: `enhanced`, in [0, 1], blended with the input and brought to the reference brightness."""
-        enhanced = blended(low, enhanced, self.strength)
-        return enhanced if self.reference_brightness is None else with_mean_luma(enhanced, self.reference_brightness)
+        enhanced, target = blended(low, enhanced, self.strength), self.reference_brightness
+        return enhanced if target is None else with_mean_luma(enhanced, target, visible=visible)

@@ -103,7 +103,7 @@ def check_some_crop(crops: list[list[int]] | None, sources: 'Sequence[Source]') 
     """
     from isalux_mm.apis.jobs import files_of
     from isalux_mm.io.attempts import outcome
-    from isalux_mm.io.images import read_size
+    from isalux_mm.io.picture_file import read_size
     from isalux_mm.visualization.comparison import check_crops
     error = None
     for path in files_of(sources) if crops else ():

@@ -2,6 +2,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from isalux_mm.cli.options import add_trust_option
+
 if TYPE_CHECKING:
     from isalux_mm.apis.export import ExportReport
 
@@ -25,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--highlights', default='soft', choices=('soft', 'clip'),
                         help='compress what exceeds white, or cut it off (%(default)s)')
     parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+    add_trust_option(parser)
     parser.add_argument('--check', action=argparse.BooleanOptionalAction, default=True,
                         help='run the file and compare it with PyTorch (yes)')
 

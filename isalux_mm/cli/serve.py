@@ -35,8 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--upload-seconds', type=int, default=300, metavar='N',
                         help='in which an upload must have come (%(default)s)')
     parser.add_argument('--detector', nargs=2, metavar=('CONFIG', 'CHECKPOINT'),
-                        help='plain MMDetection detector, whose boxes are shown before and after; its checkpoint '
-                        'may be unpickled: take it from a trustworthy place')
+                        help='plain MMDetection detector, whose boxes are shown before and after')
     add_model_options(parser)
 
 

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
+    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.io.whole_file import write_json
     check_checkpoint(args.checkpoint)
     check_tables(args)
@@ -59,7 +60,7 @@ def check_tables(args: argparse.Namespace) -> None:
     tables = [of_gain(args, args.csv, gain) for gain in args.gains or [None] if args.csv]
     tables += [args.json] if args.json else []
     try:
-        check_products(dict.fromkeys(tables), [Path(args.config), Path(args.checkpoint)])
+        check_products(tables, [Path(args.config), Path(args.checkpoint)])
         for path in tables:
             check_free(path, overwrite=args.overwrite)
     except (ValueError, OSError) as error:

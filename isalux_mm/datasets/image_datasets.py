@@ -5,7 +5,8 @@ from pathlib import Path
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
-from isalux_mm.io.images import ImageReadError, check_whole, list_images, read_size
+from isalux_mm.io.images import check_whole, list_images
+from isalux_mm.io.picture_file import ImageReadError, read_size
 from isalux_mm.registry import DATASETS
 
 KNOWN_PREFIXES = ('low', 'normal', 'high')  # LOL-v2 names its pairs low00690, normal00690

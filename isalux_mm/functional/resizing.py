@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LONGEST = 16  # ours: longer side that is worked on, over the shorter side that is wanted
+
 
 def size_of(images: Tensor) -> tuple[int, int]:
     """(H, W) of (..., H, W)."""
@@ -17,12 +19,15 @@ def size_of(images: Tensor) -> tuple[int, int]:
 def reduced_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """Size with the shorter side brought down to `short_side`, in proportion, rounded half up; a smaller one stays.
 
+    The longer side becomes 16 times `short_side` at most, out of proportion: a thin picture would stay as it is.
+
     In whole numbers without a branch, so that one traced graph serves all sizes.
     """
     shorter = torch.sym_min(height, width)
     target = torch.sym_min(shorter, short_side)
     # whole numbers, or in a traced graph what stands for them
-    size: Any = tuple((2 * side * target + shorter) // (2 * shorter) for side in (height, width))
+    size: Any = tuple(torch.sym_min((2 * side * target + shorter) // (2 * shorter), LONGEST * short_side)
+                      for side in (height, width))
     return size
 
 

@@ -20,6 +20,7 @@ SAFEGUARDS = ('fade', 'gray', 'black')
 FADE = (0.12, 0.4)  # `light` up to which the change is whole, and from which there is none
 SCALE_POWER = 32
 LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
+LONG = 16384  # side from which running sums are taken in float64: float32 would lose what a window holds
 REACH = 11  # pixels to each side that a place looks at; 15.6 along the diagonal
 LIT = 0.002  # half a level of 8 bits: a pixel of this value counts half as lit
 LIT_POWER = 4  # with half of the window lit, 94% of the change is left
@@ -86,6 +87,9 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
 
     x: (B, C, H, W), float32 at least; returns the same shape.
     """
+    dtype = x.dtype
+    if not torch.compiler.is_compiling() and max(x.shape[2:]) > LONG and x.device.type != 'mps':
+        x = x.double()
     for dim in (3, 2):
         size = x.shape[dim]
         sums = F.pad(x.cumsum(dim), (1, 0) if dim == 3 else (0, 0, 1, 0))
@@ -93,7 +97,7 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
         last, first = (place + reach + 1).clamp_max(size), (place - reach).clamp_min(0)
         count = (last - first).to(x.dtype).view((-1, 1) if dim == 2 else (-1, ))
         x = (sums.index_select(dim, last) - sums.index_select(dim, first)) / count
-    return x
+    return x.to(dtype)
 
 
 def lit_share(brightest: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from isalux_mm.functional.checks import check_choice, check_image, check_range
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
+from isalux_mm.functional.visible import seen
 
 HIGHLIGHTS = ('soft', 'clip')
 LOG_EXPONENTS = (-2.3, 2.3)  # ours: natural logarithms of the exponents allowed, 0.1 to 10
@@ -85,7 +86,7 @@ def blended(image: Tensor, enhanced: Tensor, strength: float) -> Tensor:
     return enhanced if strength == 1 else torch.lerp(image.to(enhanced), enhanced, strength)
 
 
-def with_mean_luma(image: Tensor, target: float) -> Tensor:
+def with_mean_luma(image: Tensor, target: float, *, visible: Tensor | None = None) -> Tensor:
     """I^g with the g, one per image, that brings the mean BT.601 luma to `target` (ours; paper silent).
 
     A power law rather than a gain: black and white stay where they are, so brightening burns no lamps out and
@@ -95,6 +96,7 @@ def with_mean_luma(image: Tensor, target: float) -> Tensor:
     Args:
         image: (B, 3, H, W), RGB in [0, 1].
         target: in (0, 1).
+        visible: of one image, (1, 1, H, W), above 0 where a pixel counts in the mean; `None` for all.
 
     Raises:
         ValueError: if `target` is not in (0, 1).
@@ -102,7 +104,8 @@ def with_mean_luma(image: Tensor, target: float) -> Tensor:
     check_image(image)
     if not 0 < target < 1:
         raise ValueError(f'reference brightness must be in (0, 1), got {target}')
-    return torch.stack([picture.clamp(0, 1)**mean_luma_exponent(picture, target) for picture in image])
+    counted = seen(image, visible)
+    return torch.stack([picture.clamp(0, 1)**mean_luma_exponent(part, target) for picture, part in zip(image, counted)])
 
 
 def mean_luma_exponent(picture: Tensor, target: float) -> float:

@@ -31,6 +31,7 @@ from isalux_mm.models.attention import HISAAttention
 from isalux_mm.models.blocks import ChannelLayerNorm, TransformerBlock
 from isalux_mm.models.experts import ConvExpert, DenseFFN, DepthwiseExpert, GatedDconvExpert, MoEFFN
 from isalux_mm.models.gates import Routing, SoftGate
+from isalux_mm.models.statistics import Visible
 
 
 class StripAttention(nn.Module):
@@ -70,13 +71,13 @@ class StripAttention(nn.Module):
         direct = plain.unflatten(0, (self.num_plain, channels)).sum(dim=0).t() @ self.project
         return enriched.t().contiguous(), self.project.repeat(self.num_enriched, 1), direct
 
-    def gram(self, x: Tensor, norm: ChannelLayerNorm, rows: int) -> Tensor:
-        """Pass 1: S of LN1(x) as a mean over the pixels, (C, C), float32 at least."""
+    def gram(self, x: Tensor, norm: ChannelLayerNorm, rows: int, visible: Visible | None) -> Tensor:
+        """Pass 1: S of LN1(x) as a mean over the pixels that are seen, (C, C), float32 at least."""
         dtype = accumulation_dtype(x.dtype)
         gram = x.new_zeros(x.shape[2], x.shape[2], dtype=dtype)
         for first, last in strips(x.shape[0], rows):
             tokens = normalize(norm, x[first:last]).to(dtype)
-            gram.addmm_(tokens.t(), tokens)
+            gram.addmm_(tokens.t(), weighted(tokens, x, first, last, visible))
         return gram / (x.shape[0] * x.shape[1])
 
 
@@ -255,7 +256,8 @@ class StripBlock(nn.Module):
 
     def _attend(self, attention: StripAttention, x: Tensor, features: PriorFeatures, rows: int) -> Tensor:
         """Passes 1 and 2; returns the sum of LN2(x) over the pixels, (C,)."""
-        gram = self.block.attention.shared(attention.gram(x, self.block.norm1, rows).unsqueeze(0))
+        layer = self.block.attention
+        gram = layer.shared(attention.gram(x, self.block.norm1, rows, layer.visible).unsqueeze(0))
         before, behind, direct = attention.matrices(gram)
         total = x.new_zeros(x.shape[2], dtype=gram.dtype)
         for first, last in strips(x.shape[0], rows):
@@ -265,12 +267,24 @@ class StripBlock(nn.Module):
                 target.addmm_(attended.mul_(features.rows(first, last)), behind)
             if attention.num_plain:
                 target.addmm_(tokens, direct)
-            total += normalize(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
+            total += self._sum_of_rows(x, first, last, total.dtype)
         return total
 
     def _sum(self, x: Tensor, rows: int) -> Tensor:
         """The sum of LN2(x) over the pixels, (C,)."""
         total = x.new_zeros(x.shape[2], dtype=accumulation_dtype(x.dtype))
         for first, last in strips(x.shape[0], rows):
-            total += normalize(self.block.norm2, x[first:last]).sum(dim=0, dtype=total.dtype)
+            total += self._sum_of_rows(x, first, last, total.dtype)
         return total
+
+    def _sum_of_rows(self, x: Tensor, first: int, last: int, dtype: torch.dtype) -> Tensor:
+        gate = None if self.ffn is None else self.ffn.gate
+        tokens = normalize(self.block.norm2, x[first:last])
+        return weighted(tokens, x, first, last, None if gate is None else gate.visible).sum(dim=0, dtype=dtype)
+
+
+def weighted(tokens: Tensor, x: Tensor, first: int, last: int, visible: Visible | None) -> Tensor:
+    """Tokens (R W, C) of rows [first, last) of a map x (H, W, C), each times its pixel's weight."""
+    if visible is None:
+        return tokens
+    return tokens * visible.at((x.shape[0], x.shape[1]))[0, 0, first:last].flatten()[:, None].to(tokens.dtype)

@@ -10,9 +10,10 @@ from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.tiling import Span, blend_weights, round_up, split
 from isalux_mm.inference.prepare import PreparedNetwork, prepare_for_inference
+from isalux_mm.inference.turned import is_wide, turned
 from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.isalux import ISALux
-from isalux_mm.models.statistics import SharedStatistics, Tile, sharing
+from isalux_mm.models.statistics import SharedStatistics, Tile, sharing, weighing
 
 STATISTICS = ('whole', 'own')
 # ours, all of these; measured in docs/speed.md
@@ -29,7 +30,8 @@ def enhance_tiled(network: nn.Module,
                   *,
                   tile: int | None = None,
                   overlap: int | None = None,
-                  statistics: str = 'whole') -> Tensor:
+                  statistics: str = 'whole',
+                  visible: Tensor | None = None) -> Tensor:
     """Enhances an image of any size in bounded memory.
 
     Attention, gates, class map, brightening and the confidence of darkness of an `ISALux` depend on the whole image.
@@ -51,6 +53,8 @@ def enhance_tiled(network: nn.Module,
             for a CPU every image of up to 24 megapixels does. 0 never tiles.
         overlap: of neighbouring tiles, pixels, at most a third of `tile`; by default 64, or that third if less.
         statistics: 'whole', or 'own': every tile decides by itself, as when a network is simply run on pieces.
+        visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: what is decided by the whole image, is
+            decided by these pixels. `None` for all.
 
     Returns:
         (B, 3, H, W), as the network gives it: not clamped.
@@ -64,10 +68,15 @@ def enhance_tiled(network: nn.Module,
         raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
     height, width = image.shape[-2:]
     tile = suitable_tile(network, height * width, image.device) if tile is None else tile
+    if isinstance(network, PreparedNetwork) and is_wide(network, (height, width)):
+        on_its_side = enhance_tiled(turned(network), image.mT.contiguous(), tile=tile, overlap=overlap,
+                                    statistics=statistics, visible=None if visible is None else visible.mT)
+        return on_its_side.mT
     if tile == 0 or tile >= max(height, width):
-        return network(image)
+        with weighing(network, visible):
+            return network(image)
     places = Places(network, (height, width), tile, overlap)
-    return torch.cat([_enhance_one(network, one, places, statistics) for one in image.split(1)])
+    return torch.cat([_enhance_one(network, one, places, statistics, visible) for one in image.split(1)])
 
 
 def suitable_tile(network: nn.Module, pixels: int, device: torch.device) -> int:
@@ -106,23 +115,25 @@ def network_inside(network: nn.Module) -> nn.Module:
     return network.network if isinstance(network, PreparedNetwork) else network
 
 
-def _enhance_one(network: nn.Module, image: Tensor, places: Places, statistics: str) -> Tensor:
+def _enhance_one(network: nn.Module, image: Tensor, places: Places, statistics: str,
+                 visible: Tensor | None) -> Tensor:
     """Tiles of one image (1, 3, H, W)."""
     if not isinstance(network, EnhancementNetwork):
         return _join(image, places, lambda part, rows, columns: network(part))
-    whole = network.whole(image)
+    with weighing(network, visible):
+        whole = network.whole(image)
 
     def run(part: Tensor, rows: Span, columns: Span) -> Tensor:
         return network(part, tile=whole._replace(top=rows.start, left=columns.start))
 
     if statistics == 'own' or not isinstance(network_inside(network), ISALux):
         return _join(image, places, run)
-    shared = measure(network, image, whole)
+    shared = measure(network, image, whole, visible)
     with sharing(network_inside(network), shared):
         return _join(image, places, run)
 
 
-def measure(network: nn.Module, image: Tensor, whole: Tile) -> SharedStatistics:
+def measure(network: nn.Module, image: Tensor, whole: Tile, visible: Tensor | None = None) -> SharedStatistics:
     """The statistics of an image (1, 3, H, W), reduced to 24 megapixels where it is larger.
 
     In strips, whose memory is small, whatever form the network has.
@@ -131,6 +142,7 @@ def measure(network: nn.Module, image: Tensor, whole: Tile) -> SharedStatistics:
         network: an `ISALux`, or prepared from one.
         image: as it is.
         whole: its class probabilities, exponent and confidence.
+        visible: as of `enhance_tiled`.
     """
     strips: Any = network.strips if isinstance(network, PreparedNetwork) else None
     strips = prepare_for_inference(network_inside(network)).strips if strips is None else strips
@@ -138,7 +150,7 @@ def measure(network: nn.Module, image: Tensor, whole: Tile) -> SharedStatistics:
     if scale < 1:
         image = F.interpolate(image, size=[max(int(side * scale), 1) for side in image.shape[2:]], mode='area')
         whole = whole._replace(size=size_of(image))
-    with sharing(strips.network, shared):
+    with sharing(strips.network, shared), weighing(strips.network, visible):
         strips(image, tile=whole)
     return shared
 

@@ -4,24 +4,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from isalux_mm.io.attempts import Attempts
-from isalux_mm.io.picture_file import (
-    ARRAY_SUFFIX,
-    DECODING_ERRORS,
-    EXIF_ORIENTATION,
-    ImageReadError,
-    Picture,
-    check_not_empty,
-    is_tiff,
-    read_picture,
-    write_picture,
-)
+from isalux_mm.io.formats import SUFFIXES
+from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-LAST_BYTES = {'.png': b'IEND', '.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9'}
+LAST_BYTES = {'.png': b'IEND'} | dict.fromkeys(('.jpg', '.jpeg', '.jpe', '.jfif', '.jif'), b'\xff\xd9')
 TAIL = 32  # bytes at the end in which a whole file has them
 
 
@@ -29,7 +17,7 @@ def read_image(path: str | Path, *, array_order: str = 'rgb') -> np.ndarray:
     """Reads a picture as it is to be seen.
 
     Grey and palette pictures become RGB, alpha is dropped, 16 bits keep their depth, EXIF orientation is applied.
-    A `.npy` file must hold (H, W, 3): uint8, uint16, or float in [0, 1]; float TIFF must lie in [0, 1].
+    Floats must lie in [0, 1]. `read_picture` reads the same with all that belongs to it.
 
     Args:
         path: file.
@@ -42,27 +30,6 @@ def read_image(path: str | Path, *, array_order: str = 'rgb') -> np.ndarray:
         ImageReadError: if the file is missing, empty, truncated, no picture, out of [0, 1], or holds NaN or infinity.
     """
     return read_picture(path, array_order=array_order).image
-
-
-def read_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) of a picture as it is to be seen, from its header alone.
-
-    Raises:
-        ImageReadError: if the header cannot be read.
-    """
-    path = Path(path)
-    check_not_empty(path)
-    try:
-        if path.suffix == ARRAY_SUFFIX:
-            return np.load(path, mmap_mode='r').shape[:2]
-        with Image.open(path) as picture:
-            width, height = picture.size
-            turned = picture.format != 'TIFF' and picture.getexif().get(EXIF_ORIENTATION, 1) in QUARTER_TURNS
-    except DECODING_ERRORS as error:
-        if is_tiff(path):  # float RGB: unknown to Pillow
-            return read_picture(path).image.shape[:2]
-        raise ImageReadError(f'{path}: no readable picture ({error})') from error
-    return (width, height) if turned else (height, width)
 
 
 def check_whole(path: str | Path) -> None:
@@ -103,9 +70,9 @@ def read_each(paths: Iterable[Path], attempts: Attempts) -> Iterator[tuple[Path,
 def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
     """Pictures below a folder, sorted by path; links to folders are followed, unless they lead back to where they
     lie in; hidden files are left out."""
-    suffixes, found = (*IMAGE_SUFFIXES, ARRAY_SUFFIX), []
+    found: list[Path] = []
     for where, folders, names in os.walk(folder, followlinks=True):
         here = Path(where).resolve()
         folders[:] = [f for f in folders if recursive and not here.is_relative_to((Path(where) / f).resolve())]
-        found += [Path(where) / n for n in names if Path(n).suffix.lower() in suffixes and not n.startswith('.')]
+        found += [Path(where) / n for n in names if Path(n).suffix.lower() in SUFFIXES and not n.startswith('.')]
     return sorted(found)

@@ -133,8 +133,9 @@ class HISAAttention(StatisticsLayer):
         priors = dict(illumination=illumination, semantics=semantics)
         if self.form == 'by_image' and runs_by_image(x):
             return self._forward_by_image(x, priors)
-        # what tiles share is S, so they take the Gram form where there is one
-        by_gram = self.form != 'plain' or (self.statistics is not None and not self.depthwise_qkv)
+        # what tiles share, and what pixels are weighed in, is S, so they take the Gram form where there is one
+        needs_gram = self.statistics is not None or self.visible is not None
+        by_gram = self.form != 'plain' or (needs_gram and not self.depthwise_qkv)
         attended = self._attend_gram(x) if by_gram else self._attend_plain(x)
         enriched = None
         for stream, y in attended.items():
@@ -172,7 +173,7 @@ class HISAAttention(StatisticsLayer):
         _, _, h, w = x.shape
         tokens = to_tokens(x)
         # a mean over the pixels: the attention does not depend on the scale of S
-        gram = self.shared(gram_matrix(tokens) / (h * w))
+        gram = self.shared(gram_matrix(to_tokens(self.counted(x, root=True))) / (h * w))
         streams: Any = self.streams
         # nu and omega scale C x C matrices, not pixels
         return {

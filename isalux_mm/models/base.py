@@ -4,10 +4,10 @@ from torch import Tensor, nn
 
 from isalux_mm.functional.resizing import size_of
 from isalux_mm.models.gates import Routing
-from isalux_mm.models.statistics import Tile
+from isalux_mm.models.statistics import Tile, WeighedModule
 
 
-class EnhancementNetwork(BaseModule):
+class EnhancementNetwork(BaseModule, WeighedModule):
     """An enhancement network: (B, 3, H, W), RGB in [0, 1], in and out, any size, not clamped.
 
     A subclass defines `forward`; one that routes, or decides by the whole image, the rest as well. Where a network is
@@ -35,7 +35,10 @@ class EnhancementNetwork(BaseModule):
         return self(image, tile=tile), []
 
     def whole(self, image: Tensor) -> Tile:
-        """What is computed from whole images (B, 3, H, W) only; by default nothing but their size."""
+        """What is computed from whole images (B, 3, H, W) only, by the pixels that are seen of them (`visible`).
+
+        By default nothing but their size.
+        """
         return Tile(size_of(image), 0, 0, None, None)
 
 

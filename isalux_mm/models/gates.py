@@ -61,7 +61,7 @@ class SoftGate(StatisticsLayer):
 
     def forward(self, x: Tensor) -> Routing:
         """Routes features (B, C, H, W), pooled in float32 at least."""
-        pooled = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+        pooled = self.counted(x).mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
         return self.route(self.shared(pooled))
 
 

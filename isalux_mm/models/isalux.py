@@ -15,6 +15,7 @@ from isalux_mm.functional.illumination import prior_pyramid
 from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.safeguards import SAFEGUARDS, darkness_confidence, guard, guarded, mean_luma
 from isalux_mm.functional.tiling import interpolate_window
+from isalux_mm.functional.visible import seen
 from isalux_mm.models.base import EnhancementNetwork
 from isalux_mm.models.blocks import Downsample, PriorAdapter, TransformerBlock, UpsampleFuse
 from isalux_mm.models.gates import Routing
@@ -134,8 +135,9 @@ class ISALux(EnhancementNetwork):
 
     def whole(self, image: Tensor) -> Tile:
         """What is computed from whole images (B, 3, H, W) only: class probabilities, exponent and confidence."""
-        exponent = gamma_exponent(image) if self.brightened_input or self.base == 'gamma' else None
-        confidence = darkness_confidence(image) if 'fade' in self.safeguards else None
+        counted = seen(image, None if self.visible is None else self.visible.weights)
+        exponent = gamma_exponent(counted) if self.brightened_input or self.base == 'gamma' else None
+        confidence = darkness_confidence(counted) if 'fade' in self.safeguards else None
         return Tile(size_of(image), 0, 0, self.semantic_prior(image), exponent, confidence)
 
     def brightened(self, image: Tensor, tile: Tile) -> Tensor:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isalux_mm.functional.resizing import size_of
 from isalux_mm.functional.tiling import Window
 
 
@@ -56,10 +58,43 @@ class SharedStatistics:
         return self.known.setdefault(name, own)
 
 
-class StatisticsLayer(nn.Module):
-    """A layer that decides by a statistic of the whole image; `statistics` and `shared_name` are set by `sharing`."""
+class Visible:
+    """How much every pixel of one image counts in its statistics, at every scale.
+
+    Args:
+        weights: (1, 1, H, W), 0 where a pixel is hidden; not all zero.
+    """
+
+    def __init__(self, weights: Tensor):
+        self.weights, self.known = weights, dict[tuple[int, int], Tensor]()
+
+    def at(self, size: tuple[int, int]) -> Tensor:
+        """Weights (1, 1, h, w) of a map of this size, of mean 1, so that weighted sums divide by the pixels."""
+        if size not in self.known:
+            weights = self.weights if size == size_of(self.weights) else F.adaptive_avg_pool2d(self.weights, size)
+            self.known[size] = weights / weights.mean()
+        return self.known[size]
+
+
+class WeighedModule:
+    """A part of a network that counts pixels by weights where `weighing` has set them as `visible`."""
+    visible: Visible | None = None
+
+
+class StatisticsLayer(nn.Module, WeighedModule):
+    """A layer that decides by a statistic of the whole image.
+
+    `statistics` and `shared_name` are set by `sharing`, `visible` by `weighing`.
+    """
     statistics: SharedStatistics | None = None
     shared_name = ''
+
+    def counted(self, x: Tensor, *, root: bool = False) -> Tensor:
+        """Features (B, C, H, W) times the pixels' weights, or the roots of these, where `weighing` has set them."""
+        if self.visible is None:
+            return x
+        weights = self.visible.at(size_of(x)).to(x.dtype)
+        return x * (weights.sqrt() if root else weights)
 
     def shared(self, statistic: Tensor) -> Tensor:
         """What is to be used in place of the layer's own statistic, a mean over the pixels."""
@@ -81,3 +116,23 @@ def sharing(network: nn.Module, statistics: SharedStatistics) -> Iterator[None]:
     finally:
         for layer, outer, outer_name in before:
             layer.statistics, layer.shared_name = outer, outer_name
+
+
+@contextmanager
+def weighing(network: nn.Module, weights: Tensor | None) -> Iterator[None]:
+    """Within it a network and its layers count the pixels of one image by weights; `None` changes nothing.
+
+    Args:
+        network: holds `WeighedModule`s.
+        weights: (1, 1, H, W), as of `Visible`.
+    """
+    layers = [m for m in network.modules() if isinstance(m, WeighedModule)] if weights is not None else []
+    before = [layer.visible for layer in layers]
+    visible = None if weights is None else Visible(weights)
+    try:
+        for layer in layers:
+            layer.visible = visible
+        yield
+    finally:
+        for layer, outer in zip(layers, before):
+            layer.visible = outer

@@ -155,3 +155,23 @@ def test_paths_that_cannot_be_looked_at_are_failures_of_their_own(curve, tmp_pat
               tmp_path / 'nul\0.png']
     report = curve(inputs, out=tmp_path / 'out')['report']
     assert len(report.done) == 1 and len(report.failed) == 4
+
+
+def test_pictures_in_memory_are_never_taken_for_each_other(curve, tmp_path):
+    first, = curve(DARK, out=tmp_path / 'out')['predictions']
+    before = (tmp_path / 'out/00000000.png').read_bytes()
+    with pytest.raises(FileExistsError, match='00000000.png exists; overwrite'):
+        curve(DARK[::-1].copy(), out=tmp_path / 'out')
+    assert (tmp_path / 'out/00000000.png').read_bytes() == before
+    assert curve(DARK[::-1].copy(), out=tmp_path / 'out', redo=True)['predictions'] == [first]
+    assert (tmp_path / 'out/00000000.png').read_bytes() != before
+
+
+def test_a_folder_of_results_is_a_folder(curve, tmp_path):
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'out').write_text('of somebody')
+    with pytest.raises(NotADirectoryError, match='out must be a folder'):
+        curve(tmp_path / 'in', out=tmp_path / 'out')
+    with pytest.raises(NotADirectoryError, match='out must be a folder'):
+        products_of(gather(tmp_path / 'in'), tmp_path / 'out', '_x.png')
+    assert (tmp_path / 'out').read_text() == 'of somebody'

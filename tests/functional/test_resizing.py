@@ -6,11 +6,13 @@ from isalux_mm.functional.resizing import reduced, reduced_size
 
 
 @pytest.mark.parametrize(('height', 'width', 'size'), [
-    (37, 53, (37, 53)), (400, 600, (256, 384)), (600, 401, (383, 256)), (1, 700, (1, 700)), (257, 1000, (256, 996))])
+    (37, 53, (37, 53)), (400, 600, (256, 384)), (600, 401, (383, 256)), (1, 700, (1, 700)), (257, 1000, (256, 996)),
+    (1, 1_000_000, (1, 4096)), (512, 100_000, (256, 4096)),  # 16 times 256
+])
 def test_reduced_size(height, width, size):
     assert reduced_size(height, width, 256) == size
     scale = min(256 / min(height, width), 1)
-    assert size == (max(round(height * scale), 1), max(round(width * scale), 1))
+    assert size == (max(round(height * scale), 1), min(max(round(width * scale), 1), 16 * 256))
 
 
 @pytest.mark.parametrize(('shape', 'pixels', 'size'), [

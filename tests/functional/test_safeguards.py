@@ -1,6 +1,7 @@
 """Safeguards: how sure it is that a picture is dark, windows that are black or grey, and what they let through."""
 import pytest
 import torch
+import torch.nn.functional as F
 
 from isalux_mm.functional.safeguards import (
     FADE,
@@ -93,3 +94,11 @@ def test_rows_of_a_guard():
     assert torch.equal(Guard(maps, None).rows(2, 5).change, maps[:, :, 2:5])
     one = torch.rand(1, 1, 1, 1)
     assert Guard(one, maps).rows(2, 5).change is one
+
+
+@pytest.mark.parametrize('shape', [(1, 400_000), (400_000, 1)])
+def test_window_means_of_a_long_picture_are_exact(shape):
+    """Running sums in float32 would be off by 0.001 here: they reach 200,000, and the window holds 23 pixels."""
+    x = torch.rand(1, 1, *shape)
+    expected = F.avg_pool1d(x.flatten(2), 2 * REACH + 1, 1, REACH, count_include_pad=False)
+    torch.testing.assert_close(window_mean(x).flatten(2), expected, atol=1e-6, rtol=0)

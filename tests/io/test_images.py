@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isalux_mm.io.images import ImageReadError, check_whole, list_images, read_image, read_size, write_image
+from isalux_mm.io.images import check_whole, list_images, read_image, write_image
+from isalux_mm.io.picture_file import ImageReadError, read_size
 
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # OpenCV's default for float is the lossy LogLuv
@@ -128,8 +129,8 @@ def not_finite_tiff(path):
     ('a.png', lambda p: p.write_bytes(b''), 'the file is empty'),
     ('a.png', truncated, 'no readable picture'),
     ('a.npy', not_finite, '1 NaN or infinite values of 12'),
-    ('a.npy', lambda p: np.save(p, np.ones((2, 2))), r'must hold \(H, W, 3\), .* got float64 \(2, 2\)'),
-    ('a.npy', lambda p: np.save(p, np.ones((2, 2, 3), np.int64)), r'must hold .* got int64'),
+    ('a.npy', lambda p: np.save(p, np.ones(2)), r'must hold \(H, W\) or \(H, W, C\), got shape \(2,\)'),
+    ('a.npy', lambda p: np.save(p, np.ones((2, 2, 3), np.int64)), r'a picture must be .* got int64'),
     ('a.npy', lambda p: np.save(p, np.full((2, 2, 3), 255.0)), r'must lie in \[0, 1\], got 255 to 255'),
     ('a.tif', not_finite_tiff, '6 NaN or infinite values of 105'),
     ('a.png', lambda p: None, 'no such file'),

@@ -5,12 +5,13 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from isalux_mm.io.images import list_images, read_size
+from isalux_mm.io.images import list_images
 from isalux_mm.io.picture_file import (
     ImageReadError,
     Picture,
     picture_of,
     read_picture,
+    read_size,
     to_stored,
     to_upright,
     write_picture,
@@ -169,7 +170,8 @@ def test_broken_files_are_named(tmp_path):
     huge(tmp_path / 'huge.png')
     (tmp_path / 'folder.png').mkdir()
     (tmp_path / 'dead.png').symlink_to(tmp_path / 'nowhere')
-    for name, reason in (('huge.png', 'exceeds limit'), ('folder.png', 'not a regular file'), ('dead.png', 'no such')):
+    too_large = '4,295 megapixels; 250 are taken .ISALUX_MAX_PIXELS'
+    for name, reason in (('huge.png', too_large), ('folder.png', 'not a regular file'), ('dead.png', 'no such')):
         with pytest.raises(ImageReadError, match=f'{name}: .*{reason}'):
             read_picture(tmp_path / name)
 
@@ -191,3 +193,19 @@ def test_links_that_lead_back_end(tmp_path):
     Image.fromarray(COLORS).save(tmp_path / 'set' / 'a.png')
     (tmp_path / 'set' / 'back').symlink_to(tmp_path / 'set')
     assert [p.name for p in list_images(tmp_path)] == ['a.png']
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.tif', '.npy'])
+def test_what_is_not_finite_or_there_is_not_written(tmp_path, suffix):
+    path, image = tmp_path / f'a{suffix}', np.full((5, 7, 3), 0.5, np.float32)
+    for bad in (np.nan, np.inf):
+        spoilt = image.copy()
+        spoilt[1, 2, 0] = bad
+        with pytest.raises(ValueError, match='a picture must be finite to be written'):
+            write_picture(path, Picture(spoilt))
+    write_picture(path, Picture(image))
+    with pytest.raises(FileExistsError):
+        write_picture(path, Picture(image * 0))
+    assert read_picture(path).image.max() > 0.4
+    write_picture(path, Picture(image * 0), overwrite=True)
+    assert read_picture(path).image.max() < 0.1

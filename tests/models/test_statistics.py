@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from isalux_mm.models.gates import TopKGate
-from isalux_mm.models.statistics import SharedStatistics, Tile, sharing
+from isalux_mm.models.statistics import SharedStatistics, Tile, Visible, sharing, weighing
 
 
 def pooled_by(gate: TopKGate, value: float) -> float:
@@ -34,3 +34,31 @@ def test_a_tile_at_the_scales_of_its_image():
     tile = Tile((37, 53), 8, 12, None, None)
     whole, window = tile.at_scale(2, (5, 6))
     assert whole == (10, 14) and tuple(window) == (2, 7, 3, 9)  # 37 / 4 and 53 / 4 rounded up; 8 / 4, 12 / 4
+
+
+def test_weights_of_every_scale_have_mean_one():
+    weights = torch.zeros(1, 1, 37, 53)
+    weights[:, :, 5:20, 7:] = 1
+    visible = Visible(weights)
+    for size in ((37, 53), (19, 27), (10, 14), (3, 4)):
+        assert visible.at(size).shape == (1, 1, *size)
+        assert float(visible.at(size).mean()) == pytest.approx(1, abs=1e-6)
+    assert visible.at((37, 53))[0, 0, :5].max() == 0
+
+
+@pytest.mark.parametrize('error', [None, ValueError])
+def test_weighing_counts_what_is_seen_alone_and_ends(error):
+    gate = TopKGate(3, 4)
+    x = torch.rand(1, 3, 6, 8)
+    weights = torch.zeros(1, 1, 6, 8)
+    weights[:, :, 2:5, 1:4] = 1
+    try:
+        with weighing(gate, weights):
+            with weighing(gate, None):
+                weighed = gate(x).probabilities
+            if error:
+                raise error
+    except ValueError:
+        pass
+    assert gate.visible is None
+    torch.testing.assert_close(weighed, gate(x[:, :, 2:5, 1:4]).probabilities)

@@ -8,7 +8,7 @@ from isalux_mm.apis.serve.looks import CSS, KEYBOARD
 from isalux_mm.apis.serve.vault import Vault
 from isalux_mm.apis.serve.workbench import MIB, Workbench, megapixels
 from isalux_mm.functional.tone import HIGHLIGHTS
-from isalux_mm.io.images import IMAGE_SUFFIXES
+from isalux_mm.io.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -1,13 +1,12 @@
 """What the page does, without the page: pictures are checked, enhanced, explained and shown reduced."""
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from PIL import Image
 
 from isalux_mm.apis.explaining import EXPLAINED, EXPLAINED_PIXELS
@@ -15,16 +14,16 @@ from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.jobs import to_tensor
 from isalux_mm.apis.tone import Tone
 from isalux_mm.functional.resizing import reduced, shrink
-from isalux_mm.io.images import IMAGE_SUFFIXES, write_image
+from isalux_mm.io.formats import IMAGE_SUFFIXES, result_name
+from isalux_mm.io.images import write_image
+from isalux_mm.io.limits import PictureLimits, PictureTooLargeError
 from isalux_mm.io.names import fitted
 from isalux_mm.io.picture_file import (
-    DECODING_ERRORS,
     QUALITY,
     ImageReadError,
     Picture,
-    check_not_empty,
-    is_tiff,
     read_picture,
+    read_size,
     write_picture,
 )
 
@@ -149,7 +148,7 @@ class Workbench:
         """
         path, wish = self._checked(path), wish or Wish()
         folder = self._new_folder(folder)
-        target = folder / fitted(path.stem, f'{RESULT}{path.suffix}')
+        target = folder / result_name(Path(fitted(path.stem, f'{RESULT}{path.suffix}')))
         with self.lock:
             report = self._inferencer(wish).with_tile(wish.tile)(path, out=target, **asdict(wish.tone))['report']
         if report.failed:
@@ -159,7 +158,8 @@ class Workbench:
         height, width = picture.image.shape[:2]
         shown_size = write_preview(before, picture)
         write_preview(after, self._read(target))
-        losses = (*losses_of(path, picture), *losses_of_preview((height, width), shown_size, picture))
+        lost = losses_of(path, report.lost.get(str(target), ()))
+        losses = (*lost, *losses_of_preview((height, width), shown_size, picture))
         return Shown(before, after, target, f'{path.name}, {width} x {height} pixels: done.', losses)
 
     def _inferencer(self, wish: Wish) -> EnhanceInferencer:
@@ -234,31 +234,14 @@ def check_upload(path: Path, limits: Limits) -> None:
     if path.stat().st_size > limits.max_mb * 2**20:
         raise RefusedError(f'{path.name} has {path.stat().st_size / 2**20:.1f} MiB; up to {limits.max_mb} are taken.')
     try:
-        height, width = header_size(path)
+        height, width = read_size(path, limits=PictureLimits(pixels=max(limits.max_pixels, MAX_PIXELS)))
+    except PictureTooLargeError as error:
+        raise RefusedError(f'{path.name} is too large; up to {megapixels(limits.max_pixels)} are taken.') from error
     except ImageReadError as error:
-        if isinstance(error.__cause__, Image.DecompressionBombError):
-            raise RefusedError(f'{path.name} is too large; up to {megapixels(limits.max_pixels)} are taken.') from error
         raise RefusedError(f'{path.name} is no readable picture.') from error
     if height * width > limits.max_pixels:
         raise RefusedError(f'{path.name} has {width} x {height} pixels ({megapixels(height * width)}); '
                            f'up to {megapixels(limits.max_pixels)} are taken.')
-
-
-def header_size(path: Path) -> tuple[int, int]:
-    """(H, W) as stored, from the header: unlike `read_size`, which asks for EXIF, for which Pillow decodes PNGs.
-
-    Raises:
-        ImageReadError: if the header cannot be read.
-    """
-    check_not_empty(path)
-    try:
-        if is_tiff(path):  # float RGB is unknown to Pillow
-            with tifffile.TiffFile(path) as file:
-                return file.pages[0].imagelength, file.pages[0].imagewidth
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except (*DECODING_ERRORS, tifffile.TiffFileError) as error:
-        raise ImageReadError(f'{path}: no readable picture ({error})') from error
 
 
 def megapixels(pixels: int) -> str:
@@ -275,17 +258,19 @@ def small(picture: Picture, pixels: int, side: int = PREVIEW_SIDE) -> Picture:
 def write_preview(path: Path, picture: Picture) -> tuple[int, int]:
     """An upright JPEG for the browser: reduced, with the colour profile, without EXIF; returns (H, W)."""
     preview = small(picture, PREVIEW_PIXELS)
-    write_picture(path, replace(preview, orientation=1, exif=None, dpi=None))
+    write_picture(path, preview.bare())
     return preview.image.shape[0], preview.image.shape[1]
 
 
-def losses_of(path: Path, picture: Picture) -> list[str]:
-    """What the result lacks that the file had, sentences."""
-    losses = []
-    with suppress(*DECODING_ERRORS), Image.open(path) as file:
-        frames = getattr(file, 'n_frames', 1)
-        if frames > 1:
-            losses.append(f'Of its {frames} pictures the first was taken.')
+def losses_of(path: Path, lost: Collection[str]) -> list[str]:
+    """What the result lacks that the file had, sentences.
+
+    Args:
+        path: the file.
+        lost: what its writer says.
+    """
+    losses = [f'Without {", ".join(lost)}.'] if lost else []
+    with suppress(OSError, ValueError), Image.open(path) as file:
         if file.mode == 'CMYK':
             losses.append('CMYK became RGB.')
         if file.format in LOSSY and not file.info.get('lossless'):

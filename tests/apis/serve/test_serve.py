@@ -125,6 +125,7 @@ def test_boxes_on_both_previews(samples, tiny, tmp_path):
     assert note == f'Objects found: {means[0]} before, {means[1]} after.' and means[0] != means[1]
     for path in (before, after):
         assert (read_picture(path).samples()[:5, :5] == (255, 0, 0)).all()
+    assert bench.detect(shown) == (before, after, note)  # asked for again
 
 
 @pytest.mark.parametrize('size', [(1, 70_000), (70_000, 1)])
