@@ -154,7 +154,7 @@ def animated(path):
                           'Shown without transparency; the download keeps it.']),
     ('a.jpg', lambda path: Image.fromarray(DARK).convert('CMYK').save(path) or path,
      ['CMYK became RGB.', 'The JPEG was compressed anew (quality 95).']),
-    ('a.webp', animated, ['Of its 3 pictures the first was taken.', 'The WEBP was compressed anew (quality 95).']),
+    ('a.webp', animated, ['Without all frames but the first.', 'The WEBP was compressed anew (quality 95).']),
 ])
 def test_what_is_lost_is_said(bench, tmp_path, name, make, sentences):
     assert list(bench.enhance(make(tmp_path / name)).losses) == sentences
@@ -205,7 +205,7 @@ def large_file(path):
     ('a.png', lambda path: save(path, np.zeros((200, 300, 3), np.uint8)),
      r'300 x 200 pixels \(0.06 megapixels\); up to 0.03 megapixels'),
     ('a.tif', float_tiff, '300 x 200 pixels'),
-    ('a.png', bomb, 'too large; up to 0.03 megapixels'),
+    ('a.png', bomb, r'too large \(30000 x 30000 pixels, .*\); up to 0.03 megapixels'),
     ('a.png', large_file, '1.0 MiB; up to 1 are taken'),
     ('a.png', lambda path: path.write_text('no picture') and path, 'a.png is no readable picture'),
     ('a.tif', lambda path: path.write_text('no picture') and path, 'a.tif is no readable picture'),
