@@ -5,11 +5,9 @@ import time
 
 import pytest
 
-uvicorn = pytest.importorskip('uvicorn', reason='Uvicorn, which comes with Gradio, is not installed')
-
-from isalux_mm.apis.serve import patience
 from isalux_mm.apis.serve.server import in_background, listen
 
+uvicorn = pytest.importorskip('uvicorn', reason='Uvicorn, which comes with Gradio, is not installed')
 SECONDS = 0.4
 REQUEST = b'GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
@@ -24,6 +22,7 @@ async def app(scope, receive, send):
 
 @pytest.fixture
 def address(monkeypatch):
+    from isalux_mm.apis.serve import patience
     monkeypatch.setattr(patience, 'REQUEST_SECONDS', SECONDS)
     listening = listen('127.0.0.1', 0)
     config = uvicorn.Config(app, http=patience.PatientProtocol, ws='none', lifespan='off', log_config=None,
