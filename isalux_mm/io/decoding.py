@@ -1,8 +1,10 @@
 """From a file to samples and what it carries: the one place that calls decoders."""
 import io
+import logging
 import mmap
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from isalux_mm.io.carried import (
     Carried,
     is_lossless_webp,
     jpeg_parts,
+    jpeg_size,
     png_chunks,
     png_parts,
+    png_size,
 )
 from isalux_mm.io.exif import ORIENTATION
 from isalux_mm.io.formats import OPENED, RAW, format_of
@@ -37,6 +41,7 @@ PNG_ORIENTED = (b'eXIf', b'zTXt', b'tEXt')  # chunks in which EXIF may stand
 PNG_RGB, PNG_GRAY_ALPHA = 2, 4  # colour types
 QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 HEAD = 32  # bytes that tell a format
+JPEG_HEAD = 2**20  # bytes of a JPEG in which EXIF, which stands first, is looked for
 
 
 def decoded(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
@@ -49,7 +54,7 @@ def decoded(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
     if format_of(path) is RAW:
         return read_raw(path, limits)
     data = path.read_bytes()
-    _make_readable(path, data[:HEAD])
+    make_readable(sniffed(data[:HEAD]))
     if data.startswith(TIFF_SIGNATURES):
         return _decoded_tiff(path, limits)
     bare, carried = parts(data)
@@ -76,14 +81,36 @@ def stated_size(path: Path, limits: PictureLimits) -> tuple[int, int]:
         return height, width
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         head = data[:HEAD]
-        _make_readable(path, head)
+        make_readable(sniffed(head))
         if head.startswith(TIFF_SIGNATURES):
             width, height, orientation = _tiff_size(path)
+        elif head.startswith(PNG_SIGNATURE):
+            (width, height), orientation = png_size(data), _orientation_of_png(data)
+        elif head.startswith(JPEG_SIGNATURE):
+            (width, height), orientation = jpeg_size(data), jpeg_parts(data[:JPEG_HEAD])[1].orientation
         else:
             with opened(file) as image:
-                (width, height), orientation = image.size, _orientation_of(data, image)
+                (width, height), orientation = image.size, _of_info(image, b'').orientation
+    if not width or not height:
+        raise ImageReadError('no readable picture (its header states no size)')
     limits.check(width, height)
     return (width, height) if orientation in QUARTER_TURNS else (height, width)
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Within it OpenCV, tifffile and Pillow log nothing of a broken TIFF: its reason is raised, its loss named."""
+    level, loggers = cv2.getLogLevel(), [logging.getLogger(name) for name in ('tifffile', 'PIL.TiffImagePlugin')]
+    before = [logger.level for logger in loggers]
+    try:
+        cv2.setLogLevel(0)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        cv2.setLogLevel(level)
+        for logger, old in zip(loggers, before):
+            logger.setLevel(old)
 
 
 def opened(file: io.BytesIO | Any) -> Image.Image:
@@ -112,21 +139,10 @@ def carried_by_image(image: Image.Image) -> Carried:
     return _with_dpi(_of_info(image, b''), image)
 
 
-def _make_readable(path: Path, head: bytes) -> None:
-    """Loads the package that reads a format, by content, or by suffix where the content tells nothing."""
-    found = sniffed(head)
-    if found is not None:
-        make_readable(found)
-
-
-def _orientation_of(data: mmap.mmap, image: Image.Image) -> int:
-    if data[:8] == PNG_SIGNATURE:  # no pixel is touched
-        places = [(start, end) for kind, start, end in png_chunks(data) if kind in PNG_ORIENTED]
-        bare = b''.join([PNG_SIGNATURE, *(data[start - 8:end + 4] for start, end in places)])
-        return png_parts(bare)[1].orientation
-    if data[:3] == JPEG_SIGNATURE:
-        return jpeg_parts(data[:2**20])[1].orientation  # segments lie ahead of the pixels
-    return _of_info(image, b'').orientation
+def _orientation_of_png(data: mmap.mmap) -> int:
+    places = [(start, end) for kind, start, end in png_chunks(data) if kind in PNG_ORIENTED]
+    bare = b''.join([PNG_SIGNATURE, *(data[start - 8:end + 4] for start, end in places)])
+    return png_parts(bare)[1].orientation
 
 
 def _of_info(image: Image.Image, data: bytes) -> Carried:
@@ -190,6 +206,11 @@ def _deep_png(bare: bytes) -> np.ndarray:
 
 def _decoded_tiff(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
     """A TIFF by Pillow; by tifffile or OpenCV where it has 16 bits or floats, or Pillow does not know it."""
+    with quiet_decoders():
+        return _tiff_in_quiet(path, limits)
+
+
+def _tiff_in_quiet(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
     try:
         image = opened(path)
     except Exception as error:  # float RGB, BigTIFF and others are unknown to Pillow
@@ -244,7 +265,7 @@ def read_deep_tiff(path: Path, limits: PictureLimits | None = None) -> tuple[np.
 def _tiff_size(path: Path) -> tuple[int, int, int]:
     """Width, height, orientation."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with quiet_decoders(), tifffile.TiffFile(path) as file:
             page: Any = file.pages[0]
             orientation = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
             return page.imagewidth, page.imagelength, orientation
