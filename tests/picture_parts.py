@@ -110,3 +110,28 @@ def webp_with(kind: bytes, content: bytes) -> bytes:
     parts = [extended, piece, pixels] if kind == b'ICCP' else [extended, pixels, piece]
     body = b'WEBP' + b''.join(parts)
     return b'RIFF' + struct.pack('<I', len(body)) + body
+
+
+BLOCKS = {
+    'garbage': b'This is no EXIF block at all',
+    'empty': b'',
+    'header': b'II*\x00',
+    'cut': b'II*\x00\x08\x00\x00\x00\x28\x00',
+    'far': b'II*\x00\xff\xff\xff\x7f',
+    'text_orientation': exif([(0x112, 2, 2, b'6\x00')]),
+    'two_orientations': exif([(0x112, 3, 2, struct.pack('<2H', 6, 6))]),
+    'orientation_0': exif([(0x112, 3, 1, b'\x00\x00')]),
+    'orientation_99': exif([(0x112, 3, 1, b'\x63\x00')]),
+    'rational_orientation': exif([(0x112, 5, 1, struct.pack('<2I', 6, 1))]),
+    'no_type': exif([(0x112, 99, 1, b'\x06\x00')]),
+    'endless_count': exif([(0x10F, 2, 2**32 - 1, b'abcde')]),
+    'zero_rational': exif([(0x11A, 5, 1, struct.pack('<2I', 72, 0)), (0x128, 3, 1, b'\x02\x00')]),
+    'ifd_astray': exif([(0x8769, 4, 1, struct.pack('<I', 60000)), (0x8825, 4, 1, struct.pack('<I', 2))]),
+    'ifd_loop': exif([(0x8769, 4, 1, struct.pack('<I', 8))]),
+    'ifd_text': exif([(0x8769, 2, 4, b'abc\x00')]),
+    'next_loop': exif([(0x112, 3, 1, b'\x06\x00')], following=8),
+    'next_far': exif([], following=2**31),
+    'many': exif([(0x10F + i % 7, 3, 1, b'\x01\x00') for i in range(3000)]),
+    'byte_order': b'MM\x00*' + exif([(0x112, 3, 1, b'\x06\x00')])[4:],
+    'maker_note': exif([(0x927C, 7, 40_000, bytes(range(200)) * 200)]),
+}

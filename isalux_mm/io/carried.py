@@ -121,7 +121,7 @@ def jpeg_parts(data: Bytes) -> tuple[bytes, Carried]:
         icc = b''.join(pieces.icc[i] for i in sorted(pieces.icc))
         found = replace(found, icc=icc) if whole else found.without('colour profile (cut off)')
     if pieces.resources:
-        found = _with_resources(found, pieces.resources)
+        found = with_resources(found, pieces.resources)
     return b''.join([*bare, data[pixels:]]), found
 
 
@@ -258,7 +258,7 @@ def _with_segment(found: Carried, pieces: _JpegPieces, marker: int, content: byt
     return found.without(f'segment APP{marker - APP0}' + (f' ({name})' if name.isprintable() and name else ''))
 
 
-def _with_resources(found: Carried, data: bytes) -> Carried:
+def with_resources(found: Carried, data: bytes) -> Carried:
     """Photoshop's resources without thumbnails (Adobe Photoshop File Formats: Image Resource Blocks)."""
     kept, place = [], 0
     while place < len(data):

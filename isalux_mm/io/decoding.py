@@ -24,6 +24,7 @@ from isalux_mm.io.carried import (
     png_chunks,
     png_parts,
     png_size,
+    with_resources,
 )
 from isalux_mm.io.exif import ORIENTATION
 from isalux_mm.io.formats import OPENED, RAW, format_of
@@ -36,6 +37,9 @@ TIFF_BITS = 258  # tag of the bits per sample
 # tags that describe a TIFF's own storage (TIFF 6.0, Sec. 8 and 15), its profile, its packets: written anew, not copied
 TIFF_STORAGE = (254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339,
                 347, 700, 33723, 34377, 34675)
+TIFF_PLAIN = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
+TIFF_COLORS = {tifffile.PHOTOMETRIC.YCBCR: 'YCbCr', tifffile.PHOTOMETRIC.SEPARATED: 'CMYK'}
+TIFF_CHANNELS = {'YCbCr': 3, 'CMYK': 4}
 TIFF_XMP, TIFF_IPTC = 700, 34377
 PNG_ORIENTED = (b'eXIf', b'zTXt', b'tEXt')  # chunks in which EXIF may stand
 PNG_RGB, PNG_GRAY_ALPHA = 2, 4  # colour types
@@ -158,7 +162,8 @@ def _of_info(image: Image.Image, data: bytes) -> Carried:
 
 def _bytes_of(value: object) -> bytes | None:
     value = value.encode() if isinstance(value, str) else value
-    value = bytes(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):  # of bytes, or of their numbers
+        value = value[0] if len(value) == 1 and isinstance(value[0], bytes) else bytes(value)
     return value if isinstance(value, bytes) and value else None
 
 
@@ -255,11 +260,23 @@ def read_deep_tiff(path: Path, limits: PictureLimits | None = None) -> tuple[np.
             return rgb_first(samples), 1
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
             samples = np.moveaxis(samples, 0, -1)
+        if page.photometric not in TIFF_PLAIN:
+            samples = _as_rgb(samples, page)
     if samples.dtype.kind in 'iu' and samples.dtype.itemsize > 2 and samples.size and samples.max() <= 65535:
         samples = samples.astype(np.uint16) if samples.min() >= 0 else samples
     if inverted and samples.dtype.kind == 'u':
         samples = np.iinfo(samples.dtype).max - samples
     return samples, orientation if orientation in range(1, 9) else 1
+
+
+def _as_rgb(samples: np.ndarray, page: Any) -> np.ndarray:
+    """RGB of a TIFF's samples of 8 bits in other colours; those of JPEG were made RGB by its decoder."""
+    mode = TIFF_COLORS.get(page.photometric, '')
+    if not mode or samples.dtype != np.uint8 or samples.shape[2:] != (TIFF_CHANNELS[mode], ):
+        raise ImageReadError(f'colours of kind {getattr(page.photometric, "name", page.photometric)} are not known in '
+                             f'{samples.dtype} {samples.shape}')
+    size = samples.shape[1], samples.shape[0]
+    return np.asarray(Image.frombytes(mode, size, np.ascontiguousarray(samples).tobytes()).convert('RGB'))
 
 
 def _tiff_size(path: Path) -> tuple[int, int, int]:
@@ -279,7 +296,7 @@ def _tiff_carried(image: Image.Image) -> Carried:
     found, steps = Carried(), dict[str, Callable[[Carried], Carried]]()
     steps['EXIF (broken)'] = lambda found: _with_tiff_exif(found, image)
     steps['XMP (broken)'] = lambda found: replace(found, xmp=_bytes_of(_tag(image, TIFF_XMP, None)))
-    steps['IPTC (broken)'] = lambda found: replace(found, iptc=_bytes_of(_tag(image, TIFF_IPTC, None)))
+    steps['IPTC (broken)'] = lambda found: with_resources(found, _bytes_of(_tag(image, TIFF_IPTC, None)) or b'')
     steps['colour profile (broken)'] = lambda found: replace(found, icc=_bytes_of(image.info.get('icc_profile')))
     for name, step in steps.items():
         try:
