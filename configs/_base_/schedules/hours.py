@@ -4,7 +4,6 @@
 _base_ = ['../default_runtime.py']
 
 max_iters = 12000
-train_dataloader = dict(batch_size=4)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=8e-4, betas=(0.9, 0.99), weight_decay=1e-4),
