@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor
 
+from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.model_zoo import CONFIG_KEY
 from isalux_mm.models.pretrained import read_state_dict
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     options = parser.parse_args(arguments)
+    check_writable(options.weights)
     content = save(packaged_weights(options.config, options.checkpoint),
                    metadata={CONFIG_KEY: options.config.stem, 'source': options.checkpoint.name})
     if len(content) >= MOST_BYTES:
@@ -56,4 +58,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())
