@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isalux_mm.io.names import check_products
+from isalux_mm.io.places import check_writable, sentence
 from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def add_overwrite_option(parser: argparse.ArgumentParser, *other_names: str) -> 
 
 
 def demand_free(parser: argparse.ArgumentParser, *paths: Path, overwrite: bool, read: Sequence[Path] = ()) -> None:
-    """Ends a command line, before any work, where a file that it will write is read, or there and not to be replaced.
+    """Ends a command line, before any work, where a file that it will write is read, is there and not to be replaced,
+    or cannot be written.
 
     Args:
         parser: reports it.
@@ -95,7 +97,10 @@ def demand_free(parser: argparse.ArgumentParser, *paths: Path, overwrite: bool, 
         check_products(paths, read)
         for path in paths:
             check_free(path, overwrite=overwrite)
-    except (OSError, ValueError) as error:
+            check_writable(path)
+    except OSError as error:
+        parser.error(sentence(error))
+    except ValueError as error:
         parser.error(str(error))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from isalux_mm.cli.options import WrongUseError, add_overwrite_option
 from isalux_mm.cli.runner_options import add_runner_options, config_of
 from isalux_mm.io.names import check_products, distinct
+from isalux_mm.io.places import check_writable, sentence
 from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
@@ -63,7 +64,13 @@ def check_tables(args: argparse.Namespace) -> None:
         check_products(tables, [Path(args.config), Path(args.checkpoint)])
         for path in tables:
             check_free(path, overwrite=args.overwrite)
-    except (ValueError, OSError) as error:
+            check_writable(path)
+        for folder in (args.out, args.work_dir):
+            if folder:
+                check_writable(folder)
+    except OSError as error:
+        raise WrongUseError(sentence(error)) from error
+    except ValueError as error:
         raise WrongUseError(str(error)) from error
 
 

@@ -1,6 +1,5 @@
 """`isalux train`: trains a model from a config, with mmengine's Runner; `tools/train.py` is the same."""
 import argparse
-import errno
 import os
 import sys
 from contextlib import nullcontext
@@ -12,8 +11,6 @@ from isalux_mm.cli.runner_options import add_runner_options, config_of
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-# no room, no rights: a traceback would say nothing more
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 AUTO, STOPPED, INTERRUPTED = 'auto', 1, 130
 
 
@@ -40,14 +37,15 @@ def run(args: argparse.Namespace) -> int:
     from isalux_mm.engine.interruption import INTERRUPTION, TrainingInterrupted
     from isalux_mm.engine.training import join_processes, leave_processes
     from isalux_mm.engine.work_folder import WorkFolderError, held
+    from isalux_mm.io.places import is_of_disk, sentence
     cfg = config_of(args)
     try:
         join_processes(cfg)
         with held(cfg.work_dir) if int(os.environ.get('RANK', 0)) == 0 else nullcontext(), INTERRUPTION.awaited():
             return train(cfg, args)
     except OSError as error:
-        if isinstance(error, WorkFolderError) or error.errno in DISK_ERRORS:
-            raise WrongUseError(str(error) if error.errno is None else f'{error.strerror}: {error.filename}') from error
+        if isinstance(error, WorkFolderError) or is_of_disk(error):
+            raise WrongUseError(sentence(error)) from error
         raise
     except NotFiniteError as error:
         print(f'isalux train: {error}', file=sys.stderr)

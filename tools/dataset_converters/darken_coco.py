@@ -31,6 +31,7 @@ from isalux_mm.functional.degradation_draw import sample_degradation
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import write_image
+from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 
@@ -127,6 +128,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Makes the set dark; 0."""
     options = parse_arguments(arguments)
+    check_writable(options.out)
     ranges = darkness_ranges(options.ranges, options.gain)
     content = json.loads(options.annotations.read_text())
     check_names(content['images'])
@@ -151,5 +153,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with signals_interrupt():
+    with signals_interrupt(), disk_errors_told():
         sys.exit(main())

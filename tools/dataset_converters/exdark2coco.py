@@ -38,6 +38,7 @@ from exdark_files import (
 from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
 from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import write_json
 
 MIN_SIDE = 1.0  # pixels; mmdet leaves smaller boxes out
@@ -243,6 +244,7 @@ def summarize(converter: Converter, split: str) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Converts; 0, or 1 where `--strict` meets something dropped or changed."""
     options = parse_arguments(arguments)
+    check_writable(options.out)
     entries = read_list(options.list)
     lists = {subset: Path(path) for subset, path in (item.split('=', 1) for item in options.lists)}
     pictures, attempts = None, Attempts()
@@ -271,4 +273,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())

@@ -13,6 +13,7 @@ from pathlib import Path
 from synthesize_lowlight import make_jobs, run_jobs
 
 from isalux_mm.functional.degradation_ranges import DegradationRanges
+from isalux_mm.io.places import check_writable, disk_errors_told
 
 PHOTOS = {
     'skimage': ('data/astronaut.png', 'data/motorcycle_left.png', 'data/retina.jpg', 'data/chelsea.png',
@@ -51,6 +52,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, got {args.workers}')
+    check_writable(args.out)
     try:
         jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
         errors = run_jobs(
@@ -65,4 +67,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())

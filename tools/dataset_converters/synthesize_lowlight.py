@@ -26,6 +26,7 @@ from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.names import distinct, fitted, same_name
+from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
@@ -197,6 +198,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
+    check_writable(args.out)
     photos = list_images(args.photos)
     if not photos:
         print(f'no photograph in {args.photos}', file=sys.stderr)
@@ -220,5 +222,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    with signals_interrupt():
+    with signals_interrupt(), disk_errors_told():
         sys.exit(main())

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.io.places import disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.models.pretrained import read_state_dict
 
@@ -51,4 +52,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())

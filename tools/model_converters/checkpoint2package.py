@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.model_zoo import CONFIG_KEY
 from isalux_mm.models.pretrained import read_state_dict
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, options.checkpoint])
+    check_writable(options.weights)
     content = save(packaged_weights(options.config, options.checkpoint),
                    metadata={CONFIG_KEY: options.config.stem, 'source': options.checkpoint.name})
     if len(content) >= MOST_BYTES:
@@ -59,4 +61,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())

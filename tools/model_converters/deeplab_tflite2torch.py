@@ -26,6 +26,7 @@ from torch import Tensor
 from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.functional.resizing import resize
 from isalux_mm.io.images import list_images, read_image
+from isalux_mm.io.places import disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.models.deeplab import LAST_CHANNELS, MIDDLE, DeepLabMobileNetV2, convolutions
 
@@ -189,4 +190,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())

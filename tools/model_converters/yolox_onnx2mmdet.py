@@ -43,6 +43,7 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
 from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.io.places import disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 
 DEFAULT_CONFIG = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
@@ -319,4 +320,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with disk_errors_told():
+        sys.exit(main())
