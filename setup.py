@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 CORE = [
-    'torch>=2.6', 'torchvision>=0.21', 'numpy>=1.24', 'pillow>=9.5', 'torchmetrics>=1.3', 'pytorch-msssim>=1.0',
+    'torch>=2.6', 'torchvision>=0.21', 'numpy>=1.24', 'pillow>=11.3', 'torchmetrics>=1.3', 'pytorch-msssim>=1.0',
     'safetensors>=0.4', 'scipy>=1.10', 'opencv-python-headless>=4.7', 'rich>=13', 'tifffile>=2023.2',
     'matplotlib>=3.8', 'tensorboard>=2.16',
 ]
@@ -21,12 +21,15 @@ EXTRAS = {
     'openmmlab': ['mmengine>=0.10', 'mmcv>=2.0,<2.2', 'mmdet>=3.1', 'mmsegmentation>=1.1'],
     'serve': ['gradio>=6'],
     'video': ['av>=14'],
+    'heif': ['pillow-heif>=0.18'],
+    'jxl': ['pillow-jxl-plugin>=1.3'],
+    'raw': ['rawpy>=0.21'],
     'export': ['onnx>=1.16', 'onnxscript>=0.5', 'onnxruntime>=1.18'],
     'docs': ['mkdocs>=1.6', 'mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29', 'pymdown-extensions>=10'],
     'dev': [
         'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
         'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18',
-        'ai-edge-litert>=2.1'
+        'ai-edge-litert>=2.1', 'hypothesis>=6.100', 'pillow-heif>=0.18', 'pillow-jxl-plugin>=1.3', 'rawpy>=0.21',
     ],
 }
 

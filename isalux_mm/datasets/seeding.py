@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from isalux_mm.functional.chance import seed_by_place
+from isalux_mm.io.whole_file import ENDING_SIGNALS
 from isalux_mm.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -46,7 +47,7 @@ class SeededDataset(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         if not self._deaf and get_worker_info() is not None and threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ENDING_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             self._deaf = True
         if isinstance(index, PlacedIndex):

@@ -1,11 +1,11 @@
-"""A training that is asked to end (SIGTERM, Ctrl-C) finishes its iteration and saves first."""
+"""A training that is asked to end (SIGTERM, SIGHUP, Ctrl-C) finishes its iteration and saves first."""
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from isalux_mm.io.whole_file import ENDING_SIGNALS
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -35,10 +35,11 @@ class Interruption:
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """Inside, signals come here; handlers of before are put back afterwards."""
+        """Inside, signals come here; those that are ignored stay so, and handlers of before are put back afterwards."""
         before = {}
         if threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, self.receive) for number in SIGNALS}
+            before = {number: signal.signal(number, self.receive) for number in ENDING_SIGNALS
+                      if signal.getsignal(number) is not signal.SIG_IGN}  # nohup's
         try:
             yield
         finally:

@@ -150,7 +150,7 @@ def train(job: Job, settings: Settings) -> dict[str, Any]:
         config_hash=hashed, seed=job.seed, command=_shown(words), commit=commit(), versions=versions())
     write_json(job.folder / TRAINED_RECORD, record, indent=1, overwrite=True)
     last = folder / 'last_checkpoint'
-    options = ['--resume'] if last.is_file() else []
+    options = ['--resume'] if any(folder.glob('*.pth')) else []
     cut = words.index('--cfg-options') if '--cfg-options' in words else len(words)
     code = subprocess.run([*words[:cut], *options, *words[cut:]], check=False).returncode
     if code or not last.is_file():
@@ -205,7 +205,7 @@ def make_outputs(job: Job, files: Mapping[str, Path], out: Path, training: Mappi
     whole = all((out / name).is_file() for name in files)
     if found.get('made_of') == made_of and whole and not found['failures'] and not settings.again:
         return found
-    (out / RECORD).unlink(missing_ok=True)
+    write_json(out / RECORD, {}, overwrite=True)  # what it said holds no longer
     if row.peer:
         method, parameters = load_method(row.peer, weights, device=settings.device)
         frozen = 0

@@ -22,6 +22,7 @@ PICTURES_HEAD = ('row', 'seed', 'set', 'picture', 'measure', 'value')
 Line = dict[str, str]  # a line of the CSV
 Scores = dict[int | None, dict[str, dict[str, float]]]  # by seed, by measure, by picture
 DIGITS = 6
+SHORTEST = 1e-4  # seconds that are shown: the input itself takes none
 
 
 class Picture(NamedTuple):
@@ -180,7 +181,9 @@ def _text(measure: str, value: str | None) -> str:
 def _extra(key: str, value: str) -> str:
     if not value or key in ('trained_on', 'seeds'):
         return value
-    return f'{float(value):.2g}' if key == 'cpu_seconds' else f'{int(value):,}'
+    if key == 'cpu_seconds':
+        return f'{float(value):.2g}' if float(value) > SHORTEST else ''
+    return f'{int(value):,}'
 
 
 def _number(value: float | None) -> str:
