@@ -24,7 +24,6 @@ EXCEPTIONS = {
     ('isalux_mm/apis/video/containers.py', 'av.open'): 'FFmpeg writes into the draft of `VideoEnhancer`',
     ('isalux_mm/apis/evaluating.py', 'table.save'): '`ScoreTable.save`, which goes through the place',
     ('tools/tabling/jobs.py', 'scored.save'): 'likewise',
-    ('tools/tabling/jobs.py', 'unlink'): "a record of the tool's own, which no longer holds",
     ('isalux_mm/apis/serve/vault.py', 'open'): "the lock of the page's own temporary folder, which must be new",
     ('isalux_mm/apis/serve/vault.py', 'shutil.rmtree'): 'that folder itself, and what visitors had in it',
     ('isalux_mm/apis/serve/vault.py', 'path.unlink'): 'likewise',
