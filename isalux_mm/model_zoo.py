@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
+from safetensors import safe_open
 
 PACKAGE = Path(__file__).parent
 WEIGHTS = PACKAGE / 'weights'
 # OpenMMLab's place for configs in a wheel; beside the package in a checkout
 CONFIG_FOLDERS = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
 CONFIG_SUFFIX = '.py'
+CONFIG_KEY = 'config'  # in the metadata of a weights file: the name of its config
 DEFAULT_MODEL = 'isalux_zero_shot'
 
 
@@ -43,10 +45,13 @@ def list_models() -> list[str]:
 
 
 def packaged_models() -> dict[str, PackagedModel]:
-    """Every model of the package by name: a weights file and the config of the same name."""
+    """Every model of the package by name: a weights file, and the config that its metadata name or else that of the
+    same name."""
     found, folder = {}, config_folder()
     for weights in sorted(WEIGHTS.glob('*.safetensors')):
-        config = folder / f'{weights.stem}{CONFIG_SUFFIX}'
+        with safe_open(weights, 'numpy') as file:
+            name = (file.metadata() or {}).get(CONFIG_KEY, weights.stem)
+        config = folder / f'{name}{CONFIG_SUFFIX}'
         if config.is_file():
             head = config.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')
             found[weights.stem] = PackagedModel(weights.stem, config, weights, head)

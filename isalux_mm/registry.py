@@ -30,8 +30,11 @@ VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, scope=SCOPE, locations=['isalux_mm.visualization'])
 INFERENCERS = Registry('inferencer', parent=MMENGINE_INFERENCERS, scope=SCOPE, locations=['isalux_mm.apis'])
 
+LOOPS = Registry(
+    'loop', parent=mmengine.LOOPS, scope=SCOPE, locations=['isalux_mm.engine', 'mmengine.runner'])
+
 # empty children of mmengine's other roots: configs of our scope find mmengine's own classes there without a warning
-for _root in (mmengine.EVALUATOR, mmengine.FUNCTIONS, mmengine.LOG_PROCESSORS, mmengine.LOOPS,
+for _root in (mmengine.EVALUATOR, mmengine.FUNCTIONS, mmengine.LOG_PROCESSORS,
               mmengine.MODEL_WRAPPERS, mmengine.OPTIMIZERS, mmengine.PARAM_SCHEDULERS,
               mmengine.RUNNERS, mmengine.RUNNER_CONSTRUCTORS, mmengine.VISBACKENDS, mmengine.WEIGHT_INITIALIZERS):
     Registry(_root.name, parent=_root, scope=SCOPE, locations=['mmengine.runner', 'mmengine.visualization'])

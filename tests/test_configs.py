@@ -10,7 +10,8 @@ from isalux_mm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from isalux_mm.structures import EnhanceDataSample
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-STANDALONE = sorted((*CONFIGS.glob('*.py'), *(CONFIGS / 'ablation').glob('*.py')))
+STANDALONE = sorted((*CONFIGS.glob('*.py'), *(CONFIGS / 'ablation').rglob('*.py')))
+SMALL = sorted((CONFIGS / 'ablation/small').glob('*.py'))
 LOL_BASED = [p for p in STANDALONE if p.parent.name == 'ablation']
 
 
@@ -57,6 +58,18 @@ def test_ablation_differs_in_the_model_alone(path):
     assert ablation.model != full.model
     for key in ('train_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'):
         assert ablation[key] == full[key]
+
+
+@pytest.mark.parametrize('path', SMALL, ids=lambda p: p.stem)
+def test_small_ablation_has_one_budget_and_nothing_to_download(path, monkeypatch):
+    monkeypatch.setattr('torch.hub.download_url_to_file', lambda *args, **options: pytest.fail('a download'))
+    full, ablation = Config.fromfile(CONFIGS / 'ablation/small/full.py'), Config.fromfile(path)
+    for key in ('train_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'default_hooks'):
+        assert ablation[key] == full[key]
+    model = MODELS.build(ablation.model)
+    model.init_weights()
+    trained = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
+    assert trained == pytest.approx(480_000, rel=0.7 if path.stem.startswith(('experts', 'dense')) else 0.1)
 
 
 def test_the_main_config_keeps_the_papers_facts():

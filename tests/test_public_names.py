@@ -21,21 +21,22 @@ PUBLIC = {
     'isalux_mm.apis.export':
         '''ExportReport export_detector export_onnx export_torch''',
     'isalux_mm.apis.serve':
-        '''Limits RefusedError Shown Workbench build_page check_gradio launch_options page_folder serve''',
+        '''Limits RefusedError Shown Vault Wish Workbench check_gradio page_folder running_page serve''',
     'isalux_mm.apis.video':
-        '''VideoEnhancer VideoReport import_av''',
+        '''UnfinishedError VideoEnhancer VideoReport import_av''',
     'isalux_mm.chain':
         '''ChainDataPreprocessor ChainLosses EnhancedTask ISALuxNeck''',
     'isalux_mm.datasets':
         '''DarkenImage ImageFolderDataset KeepLuma LoadImages PackEnhanceInputs PairedImageDataset
         PairedLandscape PairedMixup PairedRandomCrop PairedRandomFlip PairedRandomRotate90 PairedResize
-        PairedTransform PhotoDataset RandomResizedView SharedInfiniteSampler SynthesizeLowLight
-        UnpairedImageDataset''',
+        PairedTransform PhotoDataset PlacedSampler RandomResizedView SeededDataset SharedInfiniteSampler
+        SynthesizeLowLight UnpairedImageDataset''',
     'isalux_mm.det':
         '''EnhancedDetInferencer EnhancedDetVisualizationHook EnhancedDetector ExDarkDataset ExDarkMetric
         LoadReferenceImage PackDarkDetInputs SplitReferenceImage''',
     'isalux_mm.engine':
-        '''BFloat16OptimWrapper EnhanceVisualizationHook ExpertUsageHook SaveEnhancedHook
+        '''BFloat16OptimWrapper CheckedEpochLoop CheckedIterLoop DurableCheckpointHook
+        EnhanceVisualizationHook ExpertUsageHook SaveEnhancedHook
         TrainableOptimWrapperConstructor''',
     'isalux_mm.evaluation':
         '''ImageMetric LPIPS LabelAgreement NIQE PairedImageQuality''',
@@ -59,7 +60,7 @@ NEEDS = {'isalux_mm.det': 'mmdet', 'isalux_mm.seg': 'mmseg', 'isalux_mm.apis.ser
          'isalux_mm.apis.video': 'av'}
 ROOMS = ('models', 'chain', 'datasets', 'evaluation', 'engine', 'visualization', 'det', 'seg')  # that register
 ROOTS = ('MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS', 'HOOKS', 'VISUALIZERS', 'OPTIM_WRAPPERS', 'DATA_SAMPLERS',
-         'OPTIM_WRAPPER_CONSTRUCTORS')
+         'OPTIM_WRAPPER_CONSTRUCTORS', 'LOOPS')
 
 
 @pytest.mark.parametrize('package', PUBLIC)

@@ -17,6 +17,7 @@ import torch
 from mmengine.config import Config, DictAction
 from torch import Tensor
 
+from isalux_mm.cli.options import show_failures
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import (
@@ -31,7 +32,8 @@ from isalux_mm.evaluation.harmlessness import (
     measure_well_lit,
 )
 from isalux_mm.inference.prepare import prepare_for_inference
-from isalux_mm.io.images import list_images, read_image
+from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.images import list_images, read_each, read_image
 from isalux_mm.model_zoo import find_model
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
@@ -58,13 +60,14 @@ def read(path: str | Path) -> Tensor:
     return to_tensor(read_image(path))[None]
 
 
-def well_lit(folder: Path, count: int) -> list[Tensor]:
-    """The first photographs of a folder that are well lit.
+def well_lit(folder: Path, count: int, attempts: Attempts) -> list[Tensor]:
+    """The first photographs of a folder that can be read and are well lit.
 
     Raises:
         ValueError: if there are less than `count`.
     """
-    found = list(islice(filter(is_well_lit, map(read, list_images(folder))), count))
+    photographs = (to_tensor(image)[None] for _, image in read_each(list_images(folder), attempts))
+    found = list(islice(filter(is_well_lit, photographs), count))
     if len(found) < count:
         raise ValueError(f'--photos must hold {count} photographs with a mean luma of 0.3 and more, '
                          f'{folder} has {len(found)}')
@@ -102,7 +105,9 @@ def main() -> int:
     network = load_network(args.model, args.checkpoint, args.cfg_options)
     values: dict[str, float] = {}
     if args.photos:
-        photographs = well_lit(args.photos, args.count)
+        attempts = Attempts()
+        photographs = well_lit(args.photos, args.count, attempts)
+        show_failures(attempts)  # others stand in for them
         values |= measure_well_lit(network, photographs)
     values |= measure_gray(network)
     if args.photos:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from peers.classical import clahe, gamma
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,24 +28,11 @@ from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.names import beside, check_products
 from isalux_mm.io.whole_file import check_free
-from isalux_mm.models.isalux import gamma_brightened
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 COLUMNS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
 Method = Callable[[np.ndarray], np.ndarray]
-
-
-def clahe(image: np.ndarray) -> np.ndarray:
-    """Contrast-limited histogram equalization of L, (H, W, 3) RGB in [0, 1]."""
-    lab = cv2.cvtColor(np.round(image * 255).astype(np.uint8), cv2.COLOR_RGB2LAB)
-    lab[..., 0] = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(lab[..., 0])
-    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255
-
-
-def gamma(image: np.ndarray) -> np.ndarray:
-    """A power law that brings the mean luma to about 0.45."""
-    return gamma_brightened(to_tensor(image)[None])[0].permute(1, 2, 0).numpy()
 
 
 def load_network(config: str, checkpoint: str) -> Method:

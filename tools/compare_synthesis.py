@@ -17,13 +17,15 @@ import cv2
 from rich.console import Console
 from rich.progress import track
 
+from isalux_mm.cli.options import show_failures
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_ranges import BASES, DegradationRanges
 from isalux_mm.functional.pair_mixture import PairMixture, keep_luma, mixed_pair
 from isalux_mm.functional.pair_statistics import PairStatistics, pair_statistics, spans
 from isalux_mm.functional.resizing import shrink
-from isalux_mm.io.images import list_images, read_image
+from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.images import list_images, read_each, read_image
 
 ROWS = dict(
     slope='log slope',
@@ -48,12 +50,12 @@ def real_pairs(folder: Path, count: int | None) -> Iterator[PairStatistics]:
         yield pair_statistics(read_image(info['low_path']), read_image(info['gt_path']))
 
 
-def synthetic_pairs(photos: list[Path], ranges: DegradationRanges, count: int | None, *, max_side: int,
-                    seed: int) -> Iterator[PairStatistics]:
-    """Statistics of photographs made dark, `count` of them evenly over the sorted names."""
-    for k in evenly(len(photos), count):
-        image = keep_luma(shrink(read_image(photos[k]), max_side))
-        rng = seeded_generator(seed, photos[k].name)
+def synthetic_pairs(photos: list[Path], ranges: DegradationRanges, count: int | None, *, max_side: int, seed: int,
+                    attempts: Attempts) -> Iterator[PairStatistics]:
+    """Statistics of photographs made dark, `count` of them evenly over the sorted names, of those that can be read."""
+    for path, photo in read_each((photos[k] for k in evenly(len(photos), count)), attempts):
+        image = keep_luma(shrink(photo, max_side))
+        rng = seeded_generator(seed, path.name)
         low, reference, _ = mixed_pair(image, ranges, PairMixture(chart_share=0.0), rng)
         yield pair_statistics(low, reference)
 
@@ -119,13 +121,18 @@ def main() -> int:
         except (FileNotFoundError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
-    ranges = replace(BASES[args.base], lit_share=0.0)
-    made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed)
-    synthetic = spans(list(show(made, description='synthesis')))
+    ranges = replace(BASES[args.base], lit_share=0.0, exposed_share=0.0)
+    attempts = Attempts()
+    made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed, attempts=attempts)
+    statistics = list(show(made, description='synthesis'))
+    failed = show_failures(attempts)
+    if not statistics:
+        return failed
+    synthetic = spans(statistics)
     print(markdown({**real, 'synthesis': synthetic}))
     for line in uncovered(synthetic, real):
         print(f'not spanned: {line}', file=sys.stderr)
-    return 0
+    return failed
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 """Ends `make demo`: scores input and output of the held-out photographs and writes the picture:
-`python tools/demo_report.py work_dirs/demo`.
+`python tools/demo_report.py work_dirs/demo`. The last checkpoint is scored, not the one that did best on them.
 """
 import argparse
 import sys
@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from rich.console import Console
 from rich.table import Table
 
@@ -29,13 +29,13 @@ def main() -> int:
     add_overwrite_option(parser)
     args = parser.parse_args()
     demand_free(parser, args.work_dir / 'demo.png', overwrite=args.overwrite)
-    checkpoints = sorted(args.work_dir.glob('best_PSNR_iter_*.pth'), key=lambda p: p.stat().st_mtime)  # newest last
-    if not checkpoints:
-        parser.error(f'no checkpoint best_PSNR_iter_*.pth in {args.work_dir}: train first')
+    checkpoint = find_latest_checkpoint(str(args.work_dir))
+    if checkpoint is None:
+        parser.error(f'no last_checkpoint in {args.work_dir}: train first')
     cfg = Config.fromfile(next(args.work_dir.glob('isalux_*.py')))
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model).eval()
-    model.load_state_dict(read_state_dict(checkpoints[-1]))
+    model.load_state_dict(read_state_dict(checkpoint))
     loader = Runner.build_dataloader(cfg.test_dataloader)
     evaluator = Evaluator(cfg.test_evaluator)
     panels = []

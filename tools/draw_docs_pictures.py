@@ -3,6 +3,9 @@
 From photographs in scikit-image's wheel: coffee (Rachel Michetti, CC0), chelsea (Stefan van der Walt, CC0) and rocket
 (SpaceX, public domain), darkened by the physical synthesis with fixed seeds. The code and configs of the tutorials are
 taken from their pages; what they train takes some minutes on two cores.
+
+README's first picture is of real dark photographs, which lie in no Python package: `--dark FOLDER` draws it alone, from
+copies of Path and One Stands Out (Risto Saukonpaa, LGPL-3.0), 2560x1600, of Plasma's workspace wallpapers.
 """
 import argparse
 import os
@@ -20,7 +23,7 @@ from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli import main as isalux
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import DegradationRanges
-from isalux_mm.io.images import read_image, write_image
+from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.whole_file import write_text
 from isalux_mm.visualization.panels import side_by_side
 
@@ -122,6 +125,17 @@ def draw_tutorials(work: Path, out: Path) -> None:
     save_small(work / 'work_dirs/isalux_cpu/training.png', out / 'own_data_training.jpg')
 
 
+def draw_dark(folder: Path, target: Path) -> None:
+    """Dark photographs of a folder above what `isalux enhance` makes of them."""
+    inferencer, shown = EnhanceInferencer(show_progress=False), {}
+    for path in list_images(folder):
+        result = inferencer(path)['predictions'][0]
+        shown[path.stem] = (np.round(read_image(path) * 255).astype(np.uint8), result)
+    rows = [side_by_side({f'{word} {i + 1}': pair[row] for i, pair in enumerate(shown.values())}, max_side=WIDTH // 2)
+            for row, word in enumerate(('dark photograph', 'enhanced'))]
+    save_small(np.concatenate(rows), target)
+
+
 DRAWN = dict(photographs=draw_photographs, tutorials=draw_tutorials)
 
 
@@ -129,7 +143,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('docs/images'), help='folder of the pictures (%(default)s)')
     parser.add_argument('--only', choices=DRAWN, help='pictures of these pages alone')
+    parser.add_argument('--dark', type=Path, metavar='FOLDER', help="README's picture alone, of these photographs")
     args = parser.parse_args()
+    if args.dark:
+        draw_dark(args.dark, args.out / 'enhanced.jpg')
+        return 0
     for name in [args.only] if args.only else DRAWN:
         with tempfile.TemporaryDirectory() as work:
             DRAWN[name](Path(work), args.out)

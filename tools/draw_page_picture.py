@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from isalux_mm.apis import EnhanceInferencer
-from isalux_mm.apis.serve import Workbench, build_page, launch_options, page_folder
+from isalux_mm.apis.serve import page_folder, running_page
 from isalux_mm.io.images import write_image
 
 SIZE: ViewportSize = {'width': 1100, 'height': 740}
@@ -39,13 +39,8 @@ def main() -> int:
     with page_folder() as folder, tempfile.TemporaryDirectory() as name:
         picture = Path(name) / 'coffee.png'
         write_image(picture, darken('coffee')[0])
-        workbench = Workbench(EnhanceInferencer(show_progress=False), folder)
-        page = build_page(workbench)
-        try:
-            _, address, _ = page.launch(prevent_thread_lock=True, **launch_options(workbench))
+        with running_page(EnhanceInferencer(show_progress=False), folder) as address:
             save_small(photograph(address, picture, args.browser), args.out)
-        finally:
-            page.close(verbose=False)
     return 0
 
 

@@ -21,11 +21,13 @@ import torch
 from torch import Tensor
 
 import isalux_mm.models  # noqa: F401
+from isalux_mm.cli.options import show_failures
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
-from isalux_mm.io.images import list_images, read_image
+from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.images import list_images, read_each
 from isalux_mm.models.deeplab import LEAST_LUMA, PACKAGED, PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels, size_of
 
@@ -42,16 +44,17 @@ def load_prior(weights: Path, short_side: int, *, least_luma: float = LEAST_LUMA
     return prior
 
 
-def real_pairs(folder: Path) -> Iterator[Pair]:
-    """Pairs of equal names of `low` and `high`."""
-    for low in list_images(folder / 'low'):
-        yield to_tensor(read_image(low))[None], to_tensor(read_image(folder / 'high' / low.name))[None]
+def real_pairs(folder: Path, attempts: Attempts) -> Iterator[Pair]:
+    """Pairs of equal names of `low` and `high`, of which both can be read."""
+    for low, dark in read_each(list_images(folder / 'low'), attempts):
+        for _, bright in read_each([folder / 'high' / low.name], attempts):
+            yield to_tensor(dark)[None], to_tensor(bright)[None]
 
 
-def darkened(folder: Path, gain: float, seed: int) -> Iterator[Pair]:
-    """Photographs and what they become; an image's darkness hangs on its name, the gain and the seed alone."""
-    for path in list_images(folder):
-        image = read_image(path)
+def darkened(folder: Path, gain: float, seed: int, attempts: Attempts) -> Iterator[Pair]:
+    """Photographs that can be read and what they become; an image's darkness hangs on its name, the gain and the seed
+    alone."""
+    for path, image in read_each(list_images(folder), attempts):
         dark = image
         if gain < 1:
             rng = seeded_generator(seed, path.name)
@@ -87,7 +90,7 @@ def line(cells: Sequence[str]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the table; 0."""
+    """Prints the table; 0, or 1 where a picture could not be read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('stock', type=Path, help='weights that were started from; they label the bright pictures')
     parser.add_argument('--adapted', type=Path, default=PACKAGED, help="weights to judge; the package's if left out")
@@ -100,14 +103,16 @@ def main(arguments: list[str] | None = None) -> int:
     side = options.short_side
     stock = load_prior(options.stock, side, least_luma=0)
     priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
-    sets = {f'{folder}, low': real_pairs(folder) for folder in options.pairs}
-    sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder)) for folder in options.pairs}
-    sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed)
+    attempts = Attempts()
+    sets = {f'{folder}, low': real_pairs(folder, attempts) for folder in options.pairs}
+    sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder, attempts))
+             for folder in options.pairs}
+    sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed, attempts)
              for folder in options.photos for gain in options.gains}
     print(line(HEAD) + '\n|' + '---|' * len(HEAD))
     for name, pairs in sets.items():
         print(row(name, score(pairs, stock, priors)), flush=True)
-    return 0
+    return show_failures(attempts)
 
 
 if __name__ == '__main__':

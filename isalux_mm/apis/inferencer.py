@@ -128,6 +128,7 @@ class EnhanceInferencer(BaseInferencer):
 
         Raises:
             TypeError: if an input is of another type.
+            FileExistsError: if the result of a picture in memory is there, without `redo`.
             ValueError: if an option is out of range, there is no picture, an array is no picture, or a result would
                 overwrite an input.
         """

@@ -16,6 +16,7 @@ from isalux_mm.apis.visible_part import is_seen_in_part
 from isalux_mm.io.attempts import Attempts, outcome
 from isalux_mm.io.names import beside, check_products, distinct
 from isalux_mm.io.picture_file import Picture
+from isalux_mm.io.whole_file import check_free
 from isalux_mm.structures import EnhanceDataSample
 
 
@@ -44,7 +45,7 @@ class EnhanceReport(Attempts):
         counts = [f'{len(self.done)} enhanced']
         counts += [f'{len(self.explained)} explained'] if self.explained else []
         older = f'{len(self.outdated)} older than the input; ' if self.outdated else ''
-        note = f'{older}perhaps with other options: --overwrite makes them anew'
+        note = f'{older}perhaps with other options, or of another input: --overwrite makes them anew'
         counts += [f'{len(self.skipped)} skipped, finished before ({note})'] if self.skipped else []
         counts += [f'{len(self.failed)} failed:'] if self.failed else []
         lacking = [f'  {name}: without {", ".join(lost)}' for name, lost in self.lost.items()]
@@ -122,6 +123,9 @@ def jobs_of(sources: Sequence[Source], out: Path | None, *, explained: bool = Fa
         overwrite: whether files that are there are replaced.
 
     Raises:
+        FileExistsError: if the result of a picture in memory, which no name tells from that of another, is there and
+            may not be replaced.
+        NotADirectoryError: if `out` is neither a folder nor such a file.
         ValueError: if a file that will be written is an input.
     """
     if out is None:
@@ -129,6 +133,9 @@ def jobs_of(sources: Sequence[Source], out: Path | None, *, explained: bool = Fa
     targets = target_paths(sources, out)
     drawings = distinct([*targets, *beside(targets, EXPLAINED)])[len(targets):] if explained else []
     check_products([*targets, *drawings], files_of(sources))
+    for source, target in zip(sources, targets):
+        if not source.is_file:
+            check_free(target, overwrite=overwrite)
     return [Job(index, source, target, drawings[index] if explained else None, overwrite=overwrite)
             for index, (source, target) in enumerate(zip(sources, targets))]
 
@@ -145,8 +152,10 @@ def products_of(sources: Sequence[Source], out: Path, ending: str, *others: Path
         read: further files that are read.
 
     Raises:
+        NotADirectoryError: if `out` is a file.
         ValueError: if a file that will be written is an input.
     """
+    check_folder(out)
     drawings = [out / name for name in beside([source.name for source in sources], ending)]
     check_products([*drawings, *others], [*files_of(sources), *read])
     return drawings
@@ -162,7 +171,14 @@ def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
     is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not os.path.isdir(out)
     if is_name:
         return [out]
+    check_folder(out)
     return [out / source.name for source in sources]
+
+
+def check_folder(out: Path) -> None:
+    """Raises a `NotADirectoryError` if a folder of results is something else."""
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise NotADirectoryError(f'out must be a folder, got {out}')
 
 
 def is_outdated(job: Job) -> bool:

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import isalux_mm
-from isalux_mm.cli import compare, enhance, explain, export, models, serve, test, train, video
+from isalux_mm.cli import compare, enhance, evaluate, explain, export, models, serve, test, train, video
 from isalux_mm.cli.options import WrongUseError
 from isalux_mm.io.attempts import reason
 from isalux_mm.io.whole_file import signals_interrupt
 
-COMMANDS = (enhance, video, compare, explain, export, models, serve, train, test)
+COMMANDS = (enhance, video, compare, evaluate, explain, export, models, serve, train, test)
 WRONG_USE, INTERRUPTED = 2, 130
 
 
@@ -41,13 +41,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def run(args: argparse.Namespace) -> int:
+    """Runs the chosen sub-command, which may unpickle checkpoints where its options say so."""
+    if not getattr(args, 'trust_checkpoint', False):
+        return args.run(args)
+    from isalux_mm.io.checkpoint_file import trusted_checkpoints
+    with trusted_checkpoints():
+        return args.run(args)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code. SIGTERM and SIGHUP end it as Ctrl-C does, without half-written
     files."""
     args = build_parser().parse_args(arguments)
     with signals_interrupt(), any_name_printed():
         try:
-            return args.run(args)
+            return run(args)
         except KeyboardInterrupt:
             print(f'isalux {args.command}: interrupted; what was finished is kept', file=sys.stderr)
             return INTERRUPTED

@@ -20,6 +20,12 @@ class WrongUseError(ValueError):
     """What is wrong with a command line itself, as against with what it names: a traceback would say nothing more."""
 
 
+def add_trust_option(parser: argparse._ActionsContainer) -> None:
+    """--trust-checkpoint."""
+    parser.add_argument('--trust-checkpoint', action='store_true',
+                        help='unpickle checkpoints, which runs whatever code they hold: if you trust who made them')
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, tiles: bool = True) -> None:
     """--model, --weights, --device, --dtype, --quiet and, where pictures may be large, --tile."""
     group = parser.add_argument_group('model')
@@ -32,6 +38,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, tiles: bool = True) ->
         group.add_argument('--tile', type=tile_size, default=None, metavar='PIXELS|auto',
                            help='side of the tiles of large pictures; 0 never tiles (auto)')
     group.add_argument('--quiet', action='store_true', help='no progress bar')
+    add_trust_option(group)
 
 
 def add_tone_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import WrongUseError
+from isalux_mm.cli.options import WrongUseError, add_trust_option
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -29,6 +29,7 @@ def add_runner_options(parser: argparse.ArgumentParser) -> None:
                         help='change config entries, such as train_cfg.max_iters=100')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_trust_option(parser)
     parser.set_defaults(debug=True)  # what goes wrong in a config or in a user's module needs its traceback
 
 

@@ -1,40 +1,100 @@
 """`isalux train`: trains a model from a config, with mmengine's Runner; `tools/train.py` is the same."""
 import argparse
+import errno
+import os
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from isalux_mm.cli.options import WrongUseError
 from isalux_mm.cli.runner_options import add_runner_options, config_of
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+# no room, no rights: a traceback would say nothing more
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+AUTO, STOPPED, INTERRUPTED = 'auto', 1, 130
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the parser of the sub-command."""
     parser = subparsers.add_parser(
         'train', help='train a model from a config',
-        description="Trains a model from a config, with mmengine's Runner: `isalux train isalux_lol`.")
+        description="Trains a model from a config, with mmengine's Runner: `isalux train isalux_lol`. Ctrl-C and "
+        'SIGTERM save before they end it.')
     add_runner_options(parser)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+    parser.add_argument('--resume', nargs='?', const=AUTO, metavar='CHECKPOINT',
                         help='resume from this checkpoint, or without a value from the last one in the work folder')
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16, on a CPU bfloat16')
     parser.add_argument('--seed', type=int, help='seed of everything random')
+    parser.add_argument('--not-finite', choices=('stop', 'skip'),
+                        help='what a loss that is infinite or no number does: end the training (the default), or leave '
+                        'the batch out, counted')
 
 
 def run(args: argparse.Namespace) -> int:
     """Trains; returns the exit code."""
+    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
+    from isalux_mm.engine.checks import NotFiniteError
+    from isalux_mm.engine.interruption import INTERRUPTION, TrainingInterrupted
+    from isalux_mm.engine.training import join_processes, leave_processes
+    from isalux_mm.engine.work_folder import WorkFolderError, held
+    cfg = config_of(args)
+    try:
+        join_processes(cfg)
+        with held(cfg.work_dir) if int(os.environ.get('RANK', 0)) == 0 else nullcontext(), INTERRUPTION.awaited():
+            return train(cfg, args)
+    except OSError as error:
+        if isinstance(error, WorkFolderError) or error.errno in DISK_ERRORS:
+            raise WrongUseError(str(error) if error.errno is None else f'{error.strerror}: {error.filename}') from error
+        raise
+    except NotFiniteError as error:
+        print(f'isalux train: {error}', file=sys.stderr)
+        return STOPPED
+    except TrainingInterrupted as error:
+        print(f'isalux train: {error}', file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        leave_processes()
+
+
+def train(cfg: 'Config', args: argparse.Namespace) -> int:
+    """Trains in a work folder that is held; returns 0."""
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
-    cfg = config_of(args)
+
+    from isalux_mm.engine.training import end_workers, prepare_training
     if args.amp:
         set_mixed_precision(cfg)
+    set_resume(cfg, args.resume)
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    if 'runner_type' in cfg:
+        RUNNERS.build(cfg).train()
+        return 0
+    prepare_training(cfg, not_finite=args.not_finite)
+    runner = Runner.from_cfg(cfg)
+    try:
+        runner.train()
+    finally:
+        end_workers(runner)
     return 0
+
+
+def set_resume(cfg: 'Config', resume: str | None) -> None:
+    """Finds what to resume from: `resume` as of the option, or what the config says."""
+    from isalux_mm.engine.training import resume_from
+    from isalux_mm.engine.work_folder import checkpoint_of
+    if resume is None and not cfg.get('resume'):
+        return
+    named = cfg.get('load_from') if resume is None else None if resume == AUTO else resume
+    found = named or checkpoint_of(cfg.work_dir)
+    if found is None:
+        print(f'isalux train: there is no checkpoint in {cfg.work_dir} yet, the training starts', file=sys.stderr)
+        cfg.resume = False
+        return
+    resume_from(cfg, str(found))
 
 
 def set_mixed_precision(cfg: 'Config') -> None:

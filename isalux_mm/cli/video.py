@@ -9,7 +9,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the parser of the sub-command."""
     parser = subparsers.add_parser(
         'video', help='enhance a video, a camera, a stream', description='Enhances a video frame by frame, in constant '
-        'memory. Sound and subtitles are copied; time stamps, bit depth, colour range and matrix are kept. What the '
+        'memory. Sound and subtitles are copied; time stamps, colour range and matrix are kept. What the '
         'network decides by the whole picture is smoothed over time, so that nothing flickers; a cut starts anew.')
     parser.add_argument('source', metavar='SOURCE', help='file, address (rtsp://...), or device with --source-format')
     parser.add_argument('out', metavar='OUT', help='file to be written; its suffix names the container')
@@ -17,6 +17,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='time over which is smoothed; 0 enhances every frame by itself (%(default)s)')
     parser.add_argument('--codec', help='encoder of the picture (libx264; in .webm libvpx-vp9)')
     parser.add_argument('--crf', type=int, help="the encoder's quality, lower is better (hardly visible losses)")
+    parser.add_argument('--depth', choices=('8', '10', 'source'),
+                        help='bits of a sample: 8 or 10, in 4:2:0, or what the source has where the encoder takes it '
+                        '(8; source of encoders for keeping and editing, such as ffv1)')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after so many frames')
     parser.add_argument('--source-format', metavar='NAME', help="of a device: 'v4l2', 'dshow', 'avfoundation'")
     parser.add_argument('--source-option', action='append', default=[], type=key_and_value, metavar='KEY=VALUE',
@@ -35,7 +38,7 @@ def key_and_value(text: str) -> tuple[str, str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enhances; says what was done."""
+    """Enhances; says what was done, unless it is to be quiet."""
     from isalux_mm.apis.video import VideoEnhancer
     from isalux_mm.model_zoo import DEFAULT_MODEL
     try:
@@ -46,6 +49,13 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(str(error)) from error
     report = enhancer(
         args.source, args.out, codec=args.codec, crf=args.crf, source_format=args.source_format,
-        source_options=dict(args.source_option), max_frames=args.max_frames, overwrite=args.overwrite, **tone_of(args))
-    print(report.summary())
+        source_options=dict(args.source_option), max_frames=args.max_frames, overwrite=args.overwrite,
+        depth=args.depth, told=None if args.quiet else warn, **tone_of(args))
+    if not args.quiet:
+        print(report.summary())
     return 0
+
+
+def warn(sentence: str) -> None:
+    """Says at once, on standard error, what is lost or not understood."""
+    print(f'isalux video: {sentence}', file=sys.stderr)

@@ -9,6 +9,7 @@ from mmdet.structures import DetDataSample
 from isalux_mm.chain.pictures import CHOICES, chain_of
 from isalux_mm.det.hooks import draw_detections
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.io.checkpoint_file import SWITCH, are_trusted
 from isalux_mm.io.images import write_image
 from isalux_mm.io.names import fitted, unused
 from isalux_mm.io.whole_file import write_json
@@ -20,7 +21,7 @@ class EnhancedDetInferencer(DetInferencer):
     """Runs an `EnhancedDetector` on images, as `DetInferencer` does, and draws where it is told to.
 
     Args:
-        model: config file, its content, or name of a model.
+        model: config file, its content, or name of a model; `None` takes the config inside a trusted checkpoint.
         weights: checkpoint of the chain, of the detector, or of the enhancer.
         device: 'cpu', 'cuda:0'; the first there is by default.
         scope: default scope of the config's types.
@@ -29,7 +30,7 @@ class EnhancedDetInferencer(DetInferencer):
         draw_on: 'enhanced', 'input' or 'both'.
 
     Raises:
-        ValueError: if `draw_on` is unknown or the model is no chain.
+        ValueError: if `draw_on` is unknown, the model is no chain, or it is `None` and the checkpoint not trusted.
     """
 
     def __init__(self,
@@ -42,6 +43,9 @@ class EnhancedDetInferencer(DetInferencer):
                  *,
                  draw_on: str = 'enhanced'):
         check_choice(draw_on, CHOICES, 'draw_on')
+        if model is None and not are_trusted():
+            raise ValueError(f'model must be a config: the one that may be inside {weights} is code and is not run. If '
+                             f'you trust its maker, see {SWITCH} (trusted_checkpoints() in Python)')
         super().__init__(model, weights, device, scope, palette, show_progress)
         self.draw_on = draw_on
         chain_of(self.model).keep_pictures = True

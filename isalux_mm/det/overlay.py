@@ -13,7 +13,7 @@ class BoxOverlay:
 
     Args:
         config: config file of an mmdet detector, or its name, or its content.
-        checkpoint: its weights, from a trustworthy place: mmengine may unpickle it.
+        checkpoint: its weights, of plain tensors.
         device: 'cpu', 'cuda:0'; the first there is by default.
         score_thr: detections below are left out; ours, as of `DetInferencer`.
 

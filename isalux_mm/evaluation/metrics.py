@@ -3,25 +3,19 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
-from torch import Tensor, nn
-from torchmetrics.functional.image.lpips import _LPIPS
+from torch import Tensor
 
+from isalux_mm.evaluation.perceptual import LPIPSNetwork
 from isalux_mm.functional import image_quality
-from isalux_mm.functional.checks import check_choice, check_finite, check_image
+from isalux_mm.functional.checks import check_finite, check_image
 from isalux_mm.functional.label_agreement import mean_iou, pixel_agreement
 from isalux_mm.functional.niqe import niqe
 from isalux_mm.io.whole_file import whole_path
 from isalux_mm.registry import METRICS
-
-# file names under which torchvision publishes LPIPS's backbones
-LPIPS_BACKBONES = {
-    'alex': 'alexnet-owt-7be5be79.pth', 'vgg': 'vgg16-397923af.pth', 'squeeze': 'squeezenet1_1-b8a52dc0.pth',
-}
 
 
 class ImageMetric(BaseMetric):
@@ -127,7 +121,7 @@ class NIQE(ImageMetric):
 
 @METRICS.register_module()
 class LPIPS(ImageMetric):
-    """Learned perceptual distance (Zhang et al., 2018), lower is better, by torchmetrics. Column: LPIPS.
+    """Learned perceptual distance (Zhang et al., 2018), lower is better (`evaluation.perceptual`). Column: LPIPS.
 
     torchmetrics carries the linear heads (v0.1); the backbone is torchvision's and is taken from disk, never
     downloaded. Equal to the authors' package lpips 0.1.4 (tested). Runs on the CPU.
@@ -148,19 +142,13 @@ class LPIPS(ImageMetric):
     def __init__(self, net: str = 'alex', *, backbone: str | None = None, csv_path: str | None = None,
                  collect_device: str = 'cpu', prefix: str | None = None):
         super().__init__(csv_path, collect_device=collect_device, prefix=prefix)
-        check_choice(net, LPIPS_BACKBONES, 'net')
-        file = LPIPS_BACKBONES[net]
-        path = Path(backbone or Path(torch.hub.get_dir()) / 'checkpoints' / file)
-        if not path.is_file():
-            raise FileNotFoundError(f'LPIPS needs the weights of its backbone: place {file} (torchvision) at {path}, '
-                                    'or set backbone to a local copy, or take LPIPS out of the evaluators')
-        self.model = _build_lpips(net, path)
+        self.model = LPIPSNetwork(net, backbone)
 
     def values(self, sample: dict) -> Sequence[float]:
         pred, gt = (image_of(sample, field)[None].float().cpu() for field in ('pred_img', 'gt_img'))
         image_quality.check_pair(pred, gt)
         with torch.no_grad():
-            return (self.model(pred, gt, normalize=True).item(), )
+            return (self.model(pred, gt).item(), )
 
 
 @METRICS.register_module()
@@ -220,17 +208,3 @@ def write_csv(path: str | Path, header: Sequence[str], rows: Sequence[Sequence],
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def _build_lpips(net: str, backbone: Path) -> nn.Module:
-    """torchmetrics' model (whose class would download the backbone) with the same tensors from disk."""
-    kind: Any = net
-    model = _LPIPS(net=kind, pnet_rand=True)
-    state = torch.load(backbone, map_location='cpu', weights_only=True)
-    features = [value for key, value in state.items() if key.startswith('features.')]
-    own = model.net.state_dict()
-    if [tuple(v.shape) for v in own.values()] != [tuple(v.shape) for v in features]:
-        raise ValueError(f'backbone must be torchvision\'s {LPIPS_BACKBONES[net]}, got {backbone}, whose tensors do '
-                         'not fit')
-    model.net.load_state_dict(dict(zip(own, features)))
-    return model

@@ -80,7 +80,7 @@ def sample_degradation(reference: np.ndarray,
     Args:
         reference: the bright image, (H, W, 3), RGB in [0, 1], for which exposure and toe are solved.
         ranges: what to draw from.
-        rng: source of chance; the camera's colours come from a child of it.
+        rng: source of chance; the camera's colours, and whether it only exposes less, come from children of it.
         least_luma: mean luma below which no exposure goes, unless the reference itself is darker.
     """
     left, shot = _log_uniform(rng, ranges.noise_left), _log_uniform(rng, ranges.shot)
@@ -98,16 +98,18 @@ def sample_degradation(reference: np.ndarray,
         poisson=ranges.poisson)
     slope = float(rng.uniform(*ranges.slope)) if ranges.slope else None
     mean_ratio = _log_uniform(rng, ranges.mean_ratio) if ranges.mean_ratio else None
-    camera = rng.spawn(1)[0]
+    camera, exposing = rng.spawn(2)
     if mean_ratio is not None:
         mean_ratio = _mixed_ratio(mean_ratio, ranges, camera)
         mean_ratio = max(mean_ratio, min(1.0, least_luma / max(mean_luma(reference), EPS)))
     calm = _calmness(mean_ratio, ranges.calm_ratio)
+    plain = 1.0 if exposing.uniform() < ranges.exposed_share else calm
     levels = _log_uniform(camera, ranges.noise_levels) if ranges.noise_levels else None
     tinted, tinted_slope = camera.uniform() < ranges.tinted_share, float(camera.uniform(*ranges.tinted_slope))
     slope = tinted_slope if tinted and slope is not None else slope
-    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm)
-    draw = _developed(reference, draw, casts, slope and slope + calm * (1 - slope), mean_ratio)
+    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm, plain=plain)
+    slope = None if plain == 1 else slope and slope + plain * (1 - slope)
+    draw = _developed(reference, draw, casts, slope, mean_ratio)
     return draw if levels is None else _with_noise(reference, draw, levels * (1 - (1 - CALM_NOISE) * calm))
 
 
@@ -141,12 +143,12 @@ def _calmness(mean_ratio: float | None, calm_ratio: Range | None) -> float:
 
 
 def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator, *,
-                 tinted: bool, calm: float) -> tuple[Degradation, tuple[float, float]]:
-    """Colours, black level, highlights and kind of noise of a camera, faded by `calm`, and its casts of red and blue.
+                 tinted: bool, calm: float, plain: float) -> tuple[Degradation, tuple[float, float]]:
+    """Colours, black level, highlights and kind of noise of a camera, and its casts of red and blue.
 
-    The number of draws is always the same.
+    Noise has faded by `calm`, the rest by `plain`. The number of draws is always the same.
     """
-    left = 1 - calm
+    left = 1 - plain
     cast_ranges, black_range = (ranges.red_cast, ranges.blue_cast), ranges.black
     if tinted:
         cast_ranges, black_range = (ranges.tinted_red_cast, ranges.tinted_blue_cast), ranges.tinted_black
@@ -159,21 +161,21 @@ def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRa
     matrix = None
     if has_camera or saturation != 1:
         colors = camera_matrix(seen, assumed) if has_camera else np.eye(3)
-        colors = saturation_matrix(saturation) @ (left * colors + calm * np.eye(3))
+        colors = saturation_matrix(saturation) @ (left * colors + plain * np.eye(3))
         red, green, blue = (_three(row) for row in colors)
         matrix = (red, green, blue)
     level = _mean_light(reference, draw) if black.any() else 0.0
     noise_left = 1 - (1 - CALM_NOISE) * calm
     return replace(
         draw,
-        toe=draw.reference_toe if calm == 1 else draw.toe,
+        toe=draw.reference_toe if plain == 1 else draw.toe,
         own_target=calm == 1,
         gains=_three(g**left for g in draw.gains),
         shot=draw.shot * noise_left**2,
         read=draw.read * noise_left,
         blur_sigma=draw.blur_sigma * left,
         luma_share=luma_share * left,
-        matrix=None if calm == 1 else matrix,
+        matrix=None if plain == 1 else matrix,
         black=_three(level * b * g for b, g in zip(black, draw.gains)),
         highlights=highlights,
         mosaic=mosaic,

@@ -95,6 +95,8 @@ class DegradationRanges:
         highlights: by how many stops.
         extreme_share: probability that the exposure comes from `extreme_ratio` instead of `mean_ratio`.
         lit_share: probability that it comes from `lit_ratio`.
+        exposed_share: probability of a camera that exposes less and does nothing else: slope 1, no cast, matrix,
+            saturation, black level or blur; noise as ever.
         calm_ratio: two mean ratios between which slope, casts, saturation, black level and blur fade to none and
             the noise to a quarter: bright pictures are no night shots. From the second on, the pair's target is the low
             image itself without noise. `None` fades nothing.
@@ -138,6 +140,7 @@ class DegradationRanges:
     extreme_ratio: Range = (0.005, 1.2)
     lit_share: float = 0.0
     lit_ratio: Range = (0.7, 1.2)
+    exposed_share: float = 0.0
     calm_ratio: Range | None = None
 
     def __post_init__(self) -> None:
@@ -190,6 +193,8 @@ CAMERAS = DegradationRanges(
     highlight_share=0.15,
     highlights=(1.0, 4.0),
     extreme_share=0.15,
-    lit_share=0.15,
+    lit_share=0.25,
+    lit_ratio=(0.35, 1.2),
+    exposed_share=0.12,
     calm_ratio=(0.35, 0.85))
 BASES = dict(plain=PLAIN, cameras=CAMERAS)

@@ -3,6 +3,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice
@@ -122,13 +123,26 @@ class NoisyTopKGate(TopKGate):
         return logits + torch.randn_like(logits) * F.softplus(self.noise(pooled))
 
 
+def over_processes(mean: Tensor) -> Tensor:
+    """The mean over the batch of all processes, from that over this one's; its gradient is this one's share.
+
+    `DistributedDataParallel` averages gradients: what a loss of the result gives each process adds up to the gradient
+    that one process with the whole batch would have.
+    """
+    if get_world_size() == 1:
+        return mean
+    total = mean.detach().clone()
+    all_reduce(total, op='mean')
+    return total + (mean - mean.detach())
+
+
 @MODELS.register_module()
 class BalanceLoss(nn.Module):
     """Keeps the experts of one layer in use; computed over the full softmax (ours; paper silent).
 
     'switch' (Fedus et al., 2021, Eq. 4): N sum_i f_i P_i, f_i the share of selections, P_i the mean probability;
     1 at perfect balance. 'importance' (Shazeer et al., 2017, Eq. 6): squared coefficient of variation of the
-    summed probabilities; 0 at perfect balance.
+    summed probabilities; 0 at perfect balance. Several processes that share a batch have the loss of the whole one.
 
     Args:
         kind: 'switch' or 'importance'.
@@ -145,8 +159,9 @@ class BalanceLoss(nn.Module):
         probabilities = routing.probabilities.float()
         num_experts = probabilities.shape[1]
         if self.kind == 'importance':
-            importance = probabilities.sum(dim=0)
+            importance = over_processes(probabilities.mean(dim=0))
             return self.loss_weight * importance.var(unbiased=False) / (importance.mean()**2 + EPS)
         chosen = F.one_hot(routing.indices, num_experts).float()
-        share = chosen.mean(dim=(0, 1))
-        return self.loss_weight * num_experts * (share * probabilities.mean(dim=0)).sum()
+        share = over_processes(chosen.mean(dim=(0, 1)))
+        mean = over_processes(probabilities.mean(dim=0))
+        return self.loss_weight * num_experts * (share * mean).sum()

@@ -4,78 +4,34 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
-from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import load_from_local
 from torch import Tensor, nn
 from torchvision.models import get_weight
 
+import isalux_mm.io.checkpoint_schemes  # noqa: F401  puts the reader in front of mmengine's loaders
+from isalux_mm.io.checkpoint_file import read_checkpoint
 from isalux_mm.model_zoo import find_weights, packaged_models, shown
-
-SAFETENSORS = '.safetensors'
-# what mmengine's message hub and the metrics of its checkpoints are made of, under the names of NumPy 1 and 2
-BESIDE_WEIGHTS = (
-    'mmengine.logging.history_buffer.HistoryBuffer', 'builtins.getattr', 'numpy.ndarray', 'numpy.dtype',
-    *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')),
-    *(f'numpy.dtypes.{kind}DType' for kind in ('Bool', 'Int32', 'Int64', 'UInt8', 'UInt32', 'Float32', 'Float64')))
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint: a safetensors file, or a pickle read with `weights_only`; a packaged model by its name.
+    """Tensors of a checkpoint, see `io.checkpoint_file`; a packaged model by its name.
 
     A mapping under 'state_dict', as mmengine writes it, is unwrapped.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file holds anything but tensors by name, or is broken.
+        ValueError: if the file holds anything but tensors by name and plain data, or is broken.
     """
     path = find_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint must be an existing file or one of {shown(packaged_models())}, got {path}')
-    try:
-        if path.suffix == SAFETENSORS:
-            from safetensors.torch import load_file
-            content: Mapping = load_file(path)
-        else:
-            content = _read_pickle(path)
-    except Exception as error:
-        raise ValueError(f'checkpoint {path} must hold plain tensors (safetensors, or a file that torch.load reads '
-                         f'with weights_only=True), got {type(error).__name__}: {error}') from error
-    state = content.get('state_dict', content)
+    content = read_checkpoint(path)
+    state = content.get('state_dict', content) if isinstance(content, Mapping) else content
+    if not isinstance(state, Mapping):
+        raise ValueError(f'checkpoint {path} must hold tensors by name, got {type(state).__name__}')
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise ValueError(f'checkpoint {path} must hold tensors by name, got keys {list(state)[:5]}')
     return tensors
-
-
-@CheckpointLoader.register_scheme(prefixes=(r'isalux\w*$', r'.*\.safetensors$'), force=True)
-def load_from_packaged(filename: str, map_location: str | None = None) -> dict:
-    """What mmengine loads (`load_from`, `init_cfg`, `load_checkpoint`) from the name of a packaged model or from a
-    safetensors file, in the form of its own checkpoints; any other file as ever."""
-    path = find_weights(filename)
-    if path.suffix != SAFETENSORS:
-        return load_from_local(filename, map_location)
-    state = read_state_dict(path)
-    return dict(meta={}, state_dict=state if map_location is None else
-                {key: value.to(map_location) for key, value in state.items()})
-
-
-class Inert:
-    """Stands for an object of a checkpoint that is no tensor; swallows whatever is done to it."""
-
-    def __new__(cls, *args: object) -> 'Inert':
-        return super().__new__(cls)
-
-    def __init__(self, *args: object):
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _read_pickle(path: Path) -> Mapping:
-    """`weights_only`, with inert stand-ins for what mmengine writes beside the weights."""
-    with torch.serialization.safe_globals([(Inert, name) for name in BESIDE_WEIGHTS]):
-        return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def load_weights(module: nn.Module, path: str | Path, *, name: str, prefix: str = '') -> None:
@@ -126,7 +82,7 @@ def fetch_torchvision_weights(entry: str, *, option: str, alternative: str) -> M
     weights = get_weight(entry)
     target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(weights.url).name
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
         raise RuntimeError(
             f'{entry} could not be downloaded ({type(error).__name__}: {error}). Place {target.name} (from '

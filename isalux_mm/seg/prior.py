@@ -1,24 +1,20 @@
 """Any mmseg segmentor as ISALux's semantic prior (Eq. 3)."""
 import copy
-import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
-import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS as MMSEG_MODELS
 from torch import Tensor, nn
 
-from isalux_mm.io.whole_file import whole_path
+from isalux_mm.io.checkpoint_schemes import downloaded
 from isalux_mm.models.pretrained import load_weights
 from isalux_mm.models.priors import SegmentationPrior
 from isalux_mm.registry import MODELS
 from isalux_mm.seg.enhanced_segmentor import checked_preprocessor
 
 WHITE = 255.0
-HASH = re.compile(r'-([0-9a-f]{8,64})\.\w+$')
 STRIDE = 8  # ours: of the map; ISALux resizes it to its scales
 
 
@@ -59,37 +55,6 @@ def model_config(segmentor: str | dict) -> ConfigDict:
     config: dict[str, Any] = copy.deepcopy(dict(segmentor))
     config['pretrained'] = None
     return ConfigDict({'_scope_': 'mmseg', **config})
-
-
-def local_file(checkpoint: str) -> str:
-    """Path of a checkpoint; one at a web address is looked for in the hub's cache and then downloaded.
-
-    A download is checked against the hash in its name (`fcn-efe53f0d.pth`), where there is one. It is not opened here
-    as by `torch.hub.load_state_dict_from_url`, which knows neither safetensors nor what mmengine keeps beside weights.
-
-    Raises:
-        RuntimeError: if the download fails or has another hash; says where to place the file.
-    """
-    if '://' not in checkpoint:
-        return checkpoint
-    target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(checkpoint).path).name
-    if not target.is_file():
-        try:
-            with whole_path(target) as draft:
-                torch.hub.download_url_to_file(checkpoint, str(draft), hash_of(target.name), progress=False)
-        except Exception as error:
-            if target.is_file():  # another process was first
-                return str(target)
-            raise RuntimeError(
-                f'{checkpoint} could not be downloaded ({type(error).__name__}: {error}). Place the file at {target}, '
-                'or set semantic_prior.checkpoint to a local copy') from error
-    return str(target)
-
-
-def hash_of(name: str) -> str | None:
-    """The beginning of the SHA-256 that a file's name ends in, as OpenMMLab's and torchvision's do; `None` without."""
-    found = HASH.search(name)
-    return found[1] if found else None
 
 
 @MODELS.register_module()
@@ -134,7 +99,8 @@ class MMSegSemanticPrior(SegmentationPrior):
             RuntimeError: if it can neither be found nor downloaded.
         """
         if self.checkpoint:
-            load_weights(self.network.segmentor, local_file(self.checkpoint), name='semantic prior')
+            path = downloaded(self.checkpoint, option='semantic_prior.checkpoint')
+            load_weights(self.network.segmentor, path, name='semantic prior')
 
     def scores(self, image: Tensor) -> Tensor:
         """As of `SegmentationPrior`."""

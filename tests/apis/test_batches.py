@@ -155,3 +155,43 @@ def test_paths_that_cannot_be_looked_at_are_failures_of_their_own(curve, tmp_pat
               tmp_path / 'nul\0.png']
     report = curve(inputs, out=tmp_path / 'out')['report']
     assert len(report.done) == 1 and len(report.failed) == 4
+
+
+def test_pictures_in_memory_are_never_taken_for_each_other(curve, tmp_path):
+    first, = curve(DARK, out=tmp_path / 'out')['predictions']
+    before = (tmp_path / 'out/00000000.png').read_bytes()
+    with pytest.raises(FileExistsError, match='00000000.png exists; overwrite'):
+        curve(DARK[::-1].copy(), out=tmp_path / 'out')
+    assert (tmp_path / 'out/00000000.png').read_bytes() == before
+    assert curve(DARK[::-1].copy(), out=tmp_path / 'out', redo=True)['predictions'] == [first]
+    assert (tmp_path / 'out/00000000.png').read_bytes() != before
+
+
+def test_a_folder_of_results_is_a_folder(curve, tmp_path):
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'out').write_text('of somebody')
+    with pytest.raises(NotADirectoryError, match='out must be a folder'):
+        curve(tmp_path / 'in', out=tmp_path / 'out')
+    with pytest.raises(NotADirectoryError, match='out must be a folder'):
+        products_of(gather(tmp_path / 'in'), tmp_path / 'out', '_x.png')
+    assert (tmp_path / 'out').read_text() == 'of somebody'
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(curve, tmp_path, monkeypatch):
+    save(tmp_path / 'in/a.png')
+    save(tmp_path / 'in/closed/b.png')
+    for name in ('scandir', 'listdir'):
+        real = getattr(os, name)
+
+        def refused(path, real=real):
+            if os.path.basename(path) == 'closed':
+                raise PermissionError(13, 'Permission denied', str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, name, refused)
+    report = curve(tmp_path / 'in', out=tmp_path / 'out')['report']
+    assert len(report.done) == 1 and list(report.failed) == [str(tmp_path / 'in/closed')]
+    assert 'Permission denied' in report.failed[str(tmp_path / 'in/closed')]
+    with pytest.raises(ValueError, match='inputs must hold a picture'):
+        curve(tmp_path / 'out' / 'nothing/*')
+    assert list(curve(tmp_path / 'in/closed')['report'].failed) == [str(tmp_path / 'in/closed')]

@@ -183,7 +183,7 @@ def test_what_is_there_is_skipped_until_it_is_redone(tiny, tmp_path):
     report = tiny(source, out=out, strength=0.5)['report']
     assert not report.done and report.outdated == report.skipped
     assert report.summary() == ('0 enhanced, 1 skipped, finished before (1 older than the input; perhaps with other '
-                                'options: --overwrite makes them anew)')
+                                'options, or of another input: --overwrite makes them anew)')
     assert (out / 'a.png').stat().st_mtime_ns == 0
 
 

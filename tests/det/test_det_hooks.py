@@ -1,4 +1,6 @@
 """Boxes on the enhanced image, on the input, side by side: by the hook and by the inferencer."""
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -95,6 +97,18 @@ def test_the_hook_writes_the_pictures_that_are_due(stage, folder, sample, tmp_pa
     assert cv2.imread(str(written[0])).shape == (60 + CAPTION_HEIGHT, 2 * 80 + GAP, 3)
 
 
+def test_pictures_of_one_name_are_kept_apart(sample, tmp_path, detector_config):
+    runner = Recorder(build_chain(detector_config('RetinaNet').model), tmp_path)
+    hook = EnhancedDetVisualizationHook('both', interval=1)
+    for _ in range(2):  # the second epoch at the same iteration, after a resume, replaces the first's
+        hook.before_val_epoch(runner)
+        for index, path in enumerate(('one/dark.jpg', 'two/dark.png', 'two/Dark.jpg')):
+            sample.set_metainfo(dict(img_path=path))
+            hook.after_val_iter(runner, index, None, [sample])
+    assert sorted(path.name for path in (tmp_path / 'vis_det/iter_7').iterdir()) == [
+        'Dark_3.jpg', 'dark.jpg', 'dark_2.jpg']
+
+
 def test_wrong_use():
     with pytest.raises(ValueError, match='draw_on'):
         EnhancedDetVisualizationHook('reference')
@@ -119,6 +133,10 @@ def test_the_inferencer_draws_where_it_is_told(draw_on, tmp_path, detector_confi
     drawn = result['visualization'][0]
     assert np.array_equal(drawn, array['visualization'][0])
     assert (tmp_path / 'vis' / 'night.png').is_file()
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        inferencer(str(tmp_path / 'night.png'), out_dir=str(tmp_path), draw_pred=False, no_save_pred=False)
+    assert sorted(path.name for path in (tmp_path / 'vis').iterdir()) == ['night.png', 'night_2.png']
+    assert set(json.loads((tmp_path / 'preds/night.json').read_text())) >= {'labels', 'scores', 'bboxes'}
     levels = dict(input=[16], enhanced=[64], both=[16, 64])[draw_on]  # 255 * sqrt(16 / 255) = 63.9
     top = CAPTION_HEIGHT if draw_on == 'both' else 0
     assert [int(drawn[top + 5, 5 + place * (93 + GAP), 0]) for place in range(len(levels))] == levels

@@ -2,6 +2,7 @@
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from isalux_mm.engine.hooks import usage
+from isalux_mm.engine.hooks import SaveEnhancedHook, usage
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import DATASETS, MODELS
 from isalux_mm.structures import EnhanceDataSample
@@ -142,6 +143,37 @@ def test_enhanced_images_are_saved_under_their_names(tmp_path):
         expected = runner.model.network(sample['inputs'][None])[0].clamp(0, 1).permute(1, 2, 0).numpy()
     saved = cv2.imread(str(tmp_path / 'out/scene/0.png'))[..., ::-1] / 255
     np.testing.assert_allclose(saved, expected, atol=1.01 / 255)
+
+
+class Named:
+    """A set of which the paths alone are known."""
+
+    def __init__(self, *paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def get_data_info(self, index):
+        return dict(low_path=str(self.paths[index]))
+
+
+def test_saved_images_meet_neither_each_other_nor_files_that_are_there(tmp_path):
+    out, dataset = tmp_path / 'out', Named(tmp_path / 'low/a.jpg', tmp_path / 'low/a.png')
+    runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=dataset))
+    samples = [EnhanceDataSample(metainfo=dict(low_path=str(path))) for path in dataset.paths]
+    for sample in samples:
+        sample.pred_img = torch.rand(3, 8, 9)
+    hook = SaveEnhancedHook(str(out))
+    hook.before_test_epoch(runner)
+    hook.after_test_iter(runner, 0, None, samples)
+    assert sorted(path.name for path in out.iterdir()) == ['a.jpg.png', 'a.png.png']
+    with pytest.raises(FileExistsError, match=r'a\.jpg\.png exists; overwrite'):
+        hook.before_test_epoch(runner)
+    SaveEnhancedHook(str(out), overwrite=True).before_test_epoch(runner)
+    dataset.paths = (out / 'a.png', out / 'b.png')
+    with pytest.raises(ValueError, match='out must lead to other files than the inputs'):
+        SaveEnhancedHook(str(out), overwrite=True).before_test_epoch(runner)
 
 
 def test_ema_checkpoints_and_resume_meet_the_hidden_network(tmp_path):

@@ -12,7 +12,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from torchvision import models
 
-from isalux_mm.evaluation.metrics import LPIPS_BACKBONES, finite_mean, write_csv
+from isalux_mm.evaluation.metrics import finite_mean, write_csv
+from isalux_mm.evaluation.perceptual import LPIPS_BACKBONES
 from isalux_mm.functional.image_quality import gt_mean, psnr, ssim
 from isalux_mm.functional.niqe import niqe
 from isalux_mm.registry import METRICS
@@ -94,8 +95,10 @@ def test_csv_is_whole_or_untouched(tmp_path):
         yield (3, 4)
         raise OSError('disk')
 
+    with pytest.raises(FileExistsError):
+        write_csv(path, ('a', 'b'), [(3, 4)])
     with pytest.raises(OSError, match='disk'):
-        write_csv(path, ('a', 'b'), failing())
+        write_csv(path, ('a', 'b'), failing(), overwrite=True)
     assert path.read_text().split() == ['a,b', '1,2']
     assert list(tmp_path.iterdir()) == [path]
 
@@ -220,8 +223,9 @@ def test_lpips_equals_the_package_where_it_is_installed(backbone):
     ours = METRICS.build(dict(type='LPIPS', net=net, backbone=str(path))).model
     sample = make_sample(2, (64, 96))
     with torch.no_grad():
-        torch.testing.assert_close(*(model(sample.pred_img[None], sample.gt_img[None], normalize=True)
-                                     for model in (ours, theirs)), atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours(sample.pred_img[None], sample.gt_img[None]),
+                                   theirs(sample.pred_img[None], sample.gt_img[None], normalize=True).flatten(),
+                                   atol=1e-6, rtol=0)
 
 
 def test_lpips_orders_pictures(backbone, monkeypatch):

@@ -243,8 +243,21 @@ def test_marks_of_the_night_fade_towards_full_light(coffee):
     assert pair_statistics(low, reference).red_cast == pytest.approx(2**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize('ratio', [0.06, 0.25, 0.5])
+def test_a_camera_may_expose_less_and_do_nothing_else(ratio, coffee):
+    """Its low image is a gain in linear light, by the curve of IEC 61966-2-1."""
+    ranges = replace(CAMERAS, exposed_share=1.0, lit_share=0.0, extreme_share=0.0, mean_ratio=(ratio, ratio),
+                     reference_toe=(1.0, 1.0), noise_levels=(0.01, 0.01), correlated_share=0.0, highlight_share=0.0)
+    low, reference, drawn = draw.synthesize_pair(coffee, ranges, None, np.random.default_rng(0))
+    assert reference is coffee and not drawn.own_target
+    expected = linear_to_srgb(srgb_to_linear(coffee) * 2.0**drawn.stops)
+    np.testing.assert_allclose(low, expected, atol=1.01 / 255)
+    assert mean_luma(low) / mean_luma(reference) == pytest.approx(ratio, rel=0.03)
+
+
 def test_exposures_of_the_whole_range_are_drawn(ramp):
-    ranges, rng = replace(CAMERAS, extreme_share=0.5, lit_share=0.25), np.random.default_rng(0)
+    ranges = replace(CAMERAS, extreme_share=0.5, lit_share=0.25, lit_ratio=(0.7, 1.2))
+    rng = np.random.default_rng(0)
     ratios = []
     for _ in range(150):
         drawn = draw.sample_degradation(ramp, ranges, rng)

@@ -19,7 +19,7 @@ def test_bounds():
 
 
 @pytest.mark.parametrize('hidden', [0.0, 1.0])
-def test_hidden_pixels_get_the_nearest_seen_colour(hidden):
+def test_hidden_pixels_get_the_nearest_seen_color(hidden):
     image = np.random.default_rng(0).random((37, 53, 3)).astype(np.float32)
     image[~OVAL] = hidden
     full = filled(image, OVAL)

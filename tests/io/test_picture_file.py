@@ -193,3 +193,19 @@ def test_links_that_lead_back_end(tmp_path):
     Image.fromarray(COLORS).save(tmp_path / 'set' / 'a.png')
     (tmp_path / 'set' / 'back').symlink_to(tmp_path / 'set')
     assert [p.name for p in list_images(tmp_path)] == ['a.png']
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.tif', '.npy'])
+def test_what_is_not_finite_or_there_is_not_written(tmp_path, suffix):
+    path, image = tmp_path / f'a{suffix}', np.full((5, 7, 3), 0.5, np.float32)
+    for bad in (np.nan, np.inf):
+        spoilt = image.copy()
+        spoilt[1, 2, 0] = bad
+        with pytest.raises(ValueError, match='a picture must be finite to be written'):
+            write_picture(path, Picture(spoilt))
+    write_picture(path, Picture(image))
+    with pytest.raises(FileExistsError):
+        write_picture(path, Picture(image * 0))
+    assert read_picture(path).image.max() > 0.4
+    write_picture(path, Picture(image * 0), overwrite=True)
+    assert read_picture(path).image.max() < 0.1

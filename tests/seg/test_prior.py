@@ -9,9 +9,9 @@ pytest.importorskip('mmseg')
 
 from small_segmentors import build_plain, whole_config
 
+from isalux_mm.io.checkpoint_schemes import hash_of
 from isalux_mm.registry import MODELS
 from isalux_mm.seg import MMSegSemanticPrior
-from isalux_mm.seg.prior import hash_of
 
 
 @pytest.fixture

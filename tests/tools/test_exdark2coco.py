@@ -174,6 +174,14 @@ def test_unreadable_annotation_is_an_error(folders, text, message):
         folders.run()
 
 
+def test_all_that_cannot_be_read_is_named_at_once(folders):
+    folders.annotate('Bicycle/2015_00001.png.txt', HEADER + 'Cat 1 2 3')
+    (folders.images / 'Cat/2015_00002.JPG').write_text('no picture')
+    with pytest.raises(ValueError, match=r'(?s)nothing is written:.*00002\.JPG: .*00001\.png\.txt:2: expected 11'):
+        folders.run()
+    assert not (folders.root / 'out').exists()
+
+
 @pytest.mark.parametrize('line, message', [
     ('2015_00009.png 13 1 1 1', r'imageclasslist\.txt:5: expected "name class'),
     ('2015_00009.png 1 1 1', r'imageclasslist\.txt:5'),

@@ -12,50 +12,16 @@ import torch
 from loading import load_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
+from small_training import write_config, write_pairs
 
 from isalux_mm.cli import main
 from isalux_mm.cli.test import load_checkpoint
-
-ROOT = Path(__file__).resolve().parents[2]
-SIDE = (24, 28)
-CONFIG = """
-_base_ = ['{base}']
-model = dict(network=dict(embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2)),
-             losses=dict(_delete_=True, loss_mse=dict(type='MSELoss')))
-pipeline = [dict(type='LoadImages'), dict(type='PairedRandomCrop', crop_size=16), dict(type='PackEnhanceInputs')]
-train_dataloader = dict(
-    batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root='{data}', pipeline=pipeline))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{data}'))
-test_dataloader = val_dataloader
-param_scheduler = []
-train_cfg = dict(max_iters=2, val_interval=2)
-default_hooks = dict(checkpoint=dict(interval=2))
-log_level = 'ERROR'
-"""
 
 
 def call(monkeypatch, name: str, *args) -> None:
     """Runs tools/train.py or tools/test.py, which are `isalux train` and `isalux test`."""
     monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
     assert load_tool(name).main() == 0
-
-
-def write_pairs(root: Path, count: dict[str, int]) -> Path:
-    rng = np.random.default_rng(0)
-    for part, number in count.items():
-        for kind in ('low', 'high'):
-            (root / part / kind).mkdir(parents=True)
-        for index in range(number):
-            image = rng.integers(0, 256, (*SIDE, 3), np.uint8)
-            cv2.imwrite(str(root / part / 'high' / f'{index}.png'), image)
-            cv2.imwrite(str(root / part / 'low' / f'{index}.png'), image // 8)
-    return root
-
-
-def write_config(folder: Path, data: Path, name: str = 'tiny') -> Path:
-    path = folder / f'{name}.py'
-    path.write_text(CONFIG.format(base=ROOT / 'configs/isalux_cpu.py', data=data))
-    return path
 
 
 @pytest.fixture(scope='module')

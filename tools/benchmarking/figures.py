@@ -26,7 +26,7 @@ LABELS = dict(
     retinexformer='Retinexformer, as published now',
     retinexformer_uncopied='Retinexformer, layout of its first release',
     restormer='Restormer (26.1 M parameters)')
-QUOTED = re.compile(r'(\d+(?:\.\d+)?)(%?)(<!-- (?!table )([^>]+?) -->)')
+QUOTED = re.compile(r'(\d+(?:\.\d+)?)(%?)(<!-- (?!table |csv )([^>]+?) -->)')
 TABLE = re.compile(r'(<!-- table (\S+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 

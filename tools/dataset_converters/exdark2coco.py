@@ -10,8 +10,9 @@ images or from `--sizes`; `--count-only` needs none and writes nothing but the c
 Splits, never mixed, named in every file: `official` (column 5 of the list), `80/20` (the detection papers' list
 files, given by `--lists train=train.txt test=val.txt`), `80/20-ours` (same sizes, by a hash within each class).
 
-What is dropped or changed is counted by reason, shown, and kept in `<split>_report.json`. Errors: a class that
-ExDark does not have, a line that cannot be read, two files for one image. With `--strict` anything dropped or changed
+What is dropped or changed is counted by reason, shown, and kept in `<split>_report.json`. Errors, all named at the end,
+and nothing is written then: a class that ExDark does not have, a line or an image's header that cannot be read; and, at
+once, two files for one image. With `--strict` anything dropped or changed
 is an error. An image whose annotation file is missing is left out; one whose file is empty stays, without boxes.
 """
 import argparse
@@ -36,6 +37,7 @@ from exdark_files import (
 
 from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
+from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.whole_file import write_json
 
 MIN_SIDE = 1.0  # pixels; mmdet leaves smaller boxes out
@@ -107,10 +109,12 @@ class Converter:
         annotations: annotation file by image.
         pictures: size by image; `None` counts without sizes.
         fractions: boxes come in fractions (YOLO).
+        attempts: is told which annotations cannot be read.
     """
 
     def __init__(self, entries: Mapping[str, Entry], subsets: Mapping[str, str], annotations: Mapping[str, Path],
-                 pictures: Mapping[str, Picture] | None, *, fractions: bool):
+                 pictures: Mapping[str, Picture] | None, *, fractions: bool, attempts: Attempts):
+        self.attempts = attempts
         self.entries, self.subsets, self.annotations = entries, subsets, annotations
         self.pictures, self.fractions = pictures, fractions
         self.account: dict[str, list[str]] = defaultdict(list)
@@ -122,9 +126,10 @@ class Converter:
         subsets = sorted(set(self.subsets.values()))
         files: dict[str, dict] = {subset: dict(images=[], annotations=[]) for subset in subsets}
         for key, subset in sorted(self.subsets.items(), key=lambda item: self.entries[item[0]].number):
-            boxes = self._boxes(key)
-            if boxes is not None:
-                self._add(files[subset], subset, key, boxes)
+            with self.attempts.attempt(str(self.annotations.get(key, key))):
+                boxes = self._boxes(key)
+                if boxes is not None:
+                    self._add(files[subset], subset, key, boxes)
         for key in sorted(set(self.annotations) - set(self.entries)):
             self.account['annotation of an image that is not in the list'].append(str(self.annotations[key]))
         return files
@@ -240,13 +245,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     entries = read_list(options.list)
     lists = {subset: Path(path) for subset, path in (item.split('=', 1) for item in options.lists)}
-    pictures = None
+    pictures, attempts = None, Attempts()
     if not options.count_only:
-        pictures = read_pictures(options.images) if options.images else read_sizes(options.sizes)
+        pictures = read_pictures(options.images, attempts) if options.images else read_sizes(options.sizes)
     converter = Converter(
         entries, assign_subsets(entries, options.split, lists), index_files(options.annotations, ('.txt', )), pictures,
-        fractions=options.format == 'yolo')
+        fractions=options.format == 'yolo', attempts=attempts)
     files = converter.run()
+    if attempts.failed:
+        raise ValueError('\n'.join(['files that cannot be read, nothing is written:', *attempts.lines()]))
     print('\n'.join(summarize(converter, options.split)))
     write_json(file_of(options, 'report'),
                dict(split=options.split, counts=converter.counts, account=converter.account),

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING
+from isalux_mm.io.attempts import Attempts
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif')
 OFFICIAL_SUBSETS = ('train', 'val', 'test')
@@ -157,20 +158,21 @@ def _numbers(fields: list[str], count: int, place: str, line: str) -> list[float
     return values
 
 
-def read_pictures(folder: Path) -> dict[str, Picture]:
+def read_pictures(folder: Path, attempts: Attempts) -> dict[str, Picture]:
     """Images below a folder, from their headers: the stored size, before any EXIF turn, which boxes refer to.
 
+    Args:
+        folder: of the images, with or without class folders.
+        attempts: is told whose header cannot be read.
+
     Raises:
-        ValueError: if a header cannot be read, or two files belong to one image.
+        ValueError: if two files belong to one image.
     """
     pictures = {}
     for key, path in index_files(folder, IMAGE_SUFFIXES).items():
-        try:
-            with Image.open(path) as image:
-                turned = image.getexif().get(EXIF_ORIENTATION, 1) != 1
-                pictures[key] = Picture(path.relative_to(folder).as_posix(), *image.size, turned)
-        except (OSError, UnidentifiedImageError) as error:
-            raise ValueError(f'{path}: no readable image ({error})') from error
+        with attempts.attempt(str(path)), Image.open(path) as image:
+            turned = image.getexif().get(EXIF_ORIENTATION, 1) != 1
+            pictures[key] = Picture(path.relative_to(folder).as_posix(), *image.size, turned)
     return pictures
 
 

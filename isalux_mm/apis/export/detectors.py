@@ -24,7 +24,7 @@ def export_detector(out: str | Path,
     Args:
         out: the file.
         model: config file of an `EnhancedDetector` with a YOLOX.
-        checkpoint: of the chain, or of the detector where the enhancer has its own; mmengine may unpickle it.
+        checkpoint: of the chain, or of the detector where the enhancer has its own.
         fixed_size: (H, W), multiples of the detector's largest stride.
         overwrite: as of `export_onnx`.
         check: likewise; what is compared are the scores.

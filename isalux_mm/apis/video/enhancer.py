@@ -1,5 +1,6 @@
 """`VideoEnhancer`: a video, a camera or a stream in, an enhanced video out, frame by frame (ours)."""
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from torch import Tensor
 
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
-from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, is_address, opened
-from isalux_mm.apis.video.encoding import codec_for, encoder_options
+from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, is_address, local, opened
+from isalux_mm.apis.video.encoding import DEPTHS, codec_for, default_depth, encoder_options, quiet_encoders
+from isalux_mm.apis.video.keeping import UnfinishedError, kept_unfinished
 from isalux_mm.apis.video.report import VideoReport
-from isalux_mm.functional.checks import check_finite
+from isalux_mm.functional.checks import check_choice, check_finite
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.tone import white_level, with_mean_luma
 from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
@@ -25,8 +27,8 @@ class VideoEnhancer:
     """Enhances videos: `VideoEnhancer()('dark.mp4', 'bright.mp4')`.
 
     Frames are decoded, enhanced and encoded one by one, so that memory does not grow with the length. Sound and
-    subtitles are copied as they are; time stamps, frame rate, bit depth, colour range, matrix and the pixels' shape are
-    kept. A rotation that players apply is applied to the pixels.
+    subtitles are copied as they are; time stamps, frame rate, colour range, matrix and the pixels' shape are kept. A
+    rotation that players apply is applied to the pixels.
 
     Args:
         model: as of `EnhanceInferencer`, like `weights`, `device` and `dtype`.
@@ -48,13 +50,15 @@ class VideoEnhancer:
 
     def __call__(self, source: str | Path, out: str | Path, *, strength: float = 1.0,
                  reference_brightness: float | None = None, highlights: str = 'soft', codec: str | None = None,
-                 crf: int | None = None, source_format: str | None = None,
-                 source_options: Mapping[str, str] | None = None, max_frames: int | None = None,
-                 overwrite: bool = False) -> VideoReport:
+                 crf: int | None = None, depth: str | None = None,
+                 source_format: str | None = None, source_options: Mapping[str, str] | None = None,
+                 max_frames: int | None = None, overwrite: bool = False,
+                 told: Callable[[str], None] | None = None) -> VideoReport:
         """Enhances one video.
 
         The result appears under its name when it is complete. A live source (an address, or one with a format, such as
         a camera) ends with `max_frames` or Ctrl-C, and what came until then is kept; of a file nothing is kept then.
+        Where the work fails, the finished frames are kept under another name.
 
         Args:
             source: file, address such as 'rtsp://...', or device such as '/dev/video0' with its format.
@@ -62,16 +66,21 @@ class VideoEnhancer:
             strength, reference_brightness, highlights: as of `EnhanceInferencer`.
             codec: encoder; H.264 by default, VP9 in WebM.
             crf: the encoder's quality, lower is better; by default hardly visible losses.
+            depth: '8' and '10' write so many bits in 4:2:0, 'source' what the source has, or the nearest that the
+                encoder takes; by default 8, which plays everywhere, and what the source has where the encoder is one
+                for keeping or editing, such as FFV1.
             source_format: of a device, say 'v4l2', 'dshow', 'avfoundation'.
             source_options: of the format, say {'video_size': '1280x720'}.
             max_frames: stop after so many.
             overwrite: whether `out` may be there.
+            told: hears every warning as it arises; the report holds them too.
 
         Raises:
             FileNotFoundError: if there is no such file.
             FileExistsError: if `out` is there and may not be replaced.
-            ValueError: if an option is out of range or unknown, `out` is the source, the source has no picture, or the
-                network's result is not finite.
+            ValueError: if an option is out of range or unknown, `out` is the source, the source has no picture or no
+                frame that can be decoded, or the network's result for the first is not finite.
+            UnfinishedError: if the work fails after some frames; a `ValueError` that names where they are.
         """
         tone = Tone(strength, reference_brightness, highlights)
         if max_frames is not None and max_frames < 1:
@@ -81,10 +90,25 @@ class VideoEnhancer:
         check_paths(source, out, live=live, overwrite=overwrite)
         codec = codec or codec_for(out)
         options = encoder_options(self.av, codec, crf)
-        report = VideoReport(out)
+        depth = default_depth(codec) if depth is None else depth
+        check_choice(depth, DEPTHS, 'depth')
+        report = VideoReport(out, told=told)
         with (opened(self.av, source, source_format, source_options) as reader,
-              whole_path(out, overwrite=overwrite) as draft, created(self.av, draft, out) as writer):
-            self._run(VideoJob(self.av, reader, writer, codec, options, report), tone, max_frames, live)
+              whole_path(out, overwrite=overwrite) as draft):
+            try:
+                with quiet_encoders(), created(self.av, draft, out, reader.metadata) as writer:
+                    job = VideoJob(self.av, reader, writer, codec, options, depth, report)
+                    self._run(job, tone, max_frames, live)
+                if out.exists() and not overwrite:
+                    raise FileExistsError(f'out has come into being in the meantime: {out}')
+            except Exception as error:
+                if report.frames:
+                    kept = kept_unfinished(self.av, draft, out)
+                    raise UnfinishedError(source, error, kept, report) from error
+                if not isinstance(error, (RuntimeError, MemoryError, self.av.error.FFmpegError)):
+                    raise
+                reason = str(error).replace(local(draft), str(out))
+                raise ValueError(f'{source} cannot be enhanced ({reason})') from error
         return report
 
     def _run(self, job: VideoJob, tone: Tone, max_frames: int | None, live: bool) -> None:
@@ -105,6 +129,10 @@ class VideoEnhancer:
                 if not live or not job.report.frames:
                     raise
                 job.report.interrupted = True
+            except Exception:
+                with suppress(Exception):  # the first error counts
+                    job.finish()
+                raise
             job.finish()
         job.report.cuts = temporal.cuts
         if not job.report.frames:

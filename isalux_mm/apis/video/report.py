@@ -1,4 +1,5 @@
 """What became of a video."""
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,20 +12,43 @@ class VideoReport:
         path: the file written.
         frames: enhanced and written.
         cuts: scenes begun after the first.
-        broken: packets and frames that could not be decoded, left out.
-        left_out: streams that the container does not take, or that are neither picture, sound nor subtitle.
+        broken: packets and frames that could not be decoded or copied, left out.
+        corrected: frames whose time stamp was missing, repeated or backward.
+        moved: copied packets of which the same holds.
+        joins: jumps of the source's time stamps that were closed.
+        resized: frames that were scaled to the size of the first.
+        left_out: what the container does not take, or is neither picture, sound nor subtitle.
+        warnings: sentences on what is lost or not understood.
         interrupted: whether a live source was ended by Ctrl-C.
+        told: hears every warning as it arises.
     """
     path: Path
     frames: int = 0
     cuts: int = 0
     broken: int = 0
+    corrected: int = 0
+    moved: int = 0
+    joins: int = 0
+    resized: int = 0
     left_out: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
+    told: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
+
+    def warn(self, sentence: str) -> None:
+        """Notes a warning, once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            if self.told is not None:
+                self.told(sentence)
 
     def summary(self) -> str:
         """One line."""
         parts = [f'{self.frames} frames enhanced', f'{self.cuts} scene cuts']
         parts += [f'{self.broken} broken packets left out'] if self.broken else []
+        parts += [f'{self.joins} jumps in time closed'] if self.joins else []
+        corrected = self.corrected + self.moved
+        parts += [f'{corrected} time stamps corrected (missing, repeated or backward)'] if corrected else []
+        parts += [f'{self.resized} frames scaled to the size of the first'] if self.resized else []
         parts += [f'streams left out: {", ".join(self.left_out)}'] if self.left_out else []
         return f'{", ".join(parts)} (result in {self.path})'

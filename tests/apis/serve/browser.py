@@ -13,7 +13,7 @@ from processes import PATIENCE, environment, started, wait_until
 
 TIMEOUT = 1000 * PATIENCE  # milliseconds, of Playwright
 TRIALS = 3  # of ports: another process may take one between the look and the start
-TAKEN = 'Cannot find empty port'  # Gradio's
+TAKEN = 'cannot listen at'
 ADDRESS = re.compile(r'http://\S+')
 QUIET = ('--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync')
@@ -94,9 +94,9 @@ class Visit:
 
     def upload(self, path: Path) -> str:
         """Gives the page a file, in the place of the one before; the message that follows."""
-        if self.page.locator('#upload input[type=file]').count() == 0:
+        if self.page.locator('#upload').get_by_label('Clear').count():
             self.page.locator('#upload').get_by_label('Clear').click()
-            self.page.wait_for_function("!document.querySelector('#message p')")
+            self.page.locator('#message p').wait_for(state='detached')
         self.page.set_input_files('#upload input[type=file]', path)
         return self.said()
 

@@ -115,7 +115,7 @@ def test_no_strength_leaves_the_picture(enhancer, tmp_path):
 def test_ten_bits_stay_ten(enhancer, tmp_path):
     stills = [(scene() * 257).astype(np.uint16)] * 2
     clip = write_clip(tmp_path / 'in.mkv', stills, pix_fmt='yuv420p10le')
-    enhancer(clip, tmp_path / 'out.mkv')
+    enhancer(clip, tmp_path / 'out.mkv', depth='source')
     with av.open(str(tmp_path / 'out.mkv')) as container:
         assert next(container.decode(video=0)).format.name == 'yuv420p10le'
 
@@ -131,6 +131,10 @@ def test_pixel_formats():
     assert pixel_format(av, 'libx264', 'yuvj420p', even=True) == 'yuv420p'
     assert pixel_format(av, 'libx264', 'yuv420p', even=False) == 'yuv444p'
     assert pixel_format(av, 'libx264', 'yuv422p12le', even=True) == 'yuv420p10le'
+    assert pixel_format(av, 'libx264', 'yuv444p12le', even=True, depth='8') == 'yuv420p'
+    assert pixel_format(av, 'libx264', 'yuv420p', even=True, depth='10') == 'yuv420p10le'
+    assert pixel_format(av, 'libx264', 'yuv420p', even=False, depth='10') == 'yuv444p10le'
+    assert pixel_format(av, 'mpeg4', 'yuv420p', even=True, depth='10') == 'yuv420p'
     with pytest.raises(ValueError, match='codec must take frames of odd width or height, mpeg4 takes yuv420p'):
         pixel_format(av, 'mpeg4', 'yuv420p', even=False)
 
@@ -194,6 +198,7 @@ def test_broken_packets_are_left_out_and_counted(enhancer, tmp_path):
     (dict(codec='h999'), ValueError, "codec must be a video encoder .* got 'h999'"),
     (dict(codec='mpeg4', crf=3), ValueError, 'crf must be left out with mpeg4'),
     (dict(crf=99), ValueError, r'crf must be in \[0, 63\], got 99'),
+    (dict(depth='12'), ValueError, "depth must be .* got '12'"),
     (dict(max_frames=0), ValueError, 'max_frames must be at least 1, got 0'),
     (dict(out='in.mkv'), ValueError, 'out must be another file than the source'),
     (dict(out='there.mkv'), FileExistsError, 'out must not exist unless it may be overwritten'),
@@ -285,7 +290,7 @@ def test_the_command(tmp_path, capsys):
     still = np.kron(scene(), np.ones((3, 3, 1))).astype(np.uint8)
     clip = write_clip(tmp_path / 'in.mp4', [still] * 400, audio=True)  # many seconds of work
     arguments = ['video', str(clip), str(tmp_path / 'out.mp4'), '--quiet', '--device', 'cpu']
-    assert main([*arguments, '--max-frames', '3', '--smoothing', '0.2']) == 0
+    assert main([*arguments[:3], '--device', 'cpu', '--max-frames', '3', '--smoothing', '0.2']) == 0
     assert capsys.readouterr().out.startswith('3 frames enhanced, 0 scene cuts (result in')
     assert main(arguments) == 2 and 'out must not exist unless' in capsys.readouterr().err
     assert main([*arguments, '--overwrite', '--smoothing', '-1']) == 2

@@ -1,0 +1,6 @@
+# Small ablation on LOL-v1 (configs/tables/ablation.py): the L2 loss alone.
+# Expected: not trained yet; compared with full.py.
+# python tools/train.py configs/ablation/small/loss_mse.py
+_base_ = ['./full.py']
+
+model = dict(losses=dict(_delete_=True, loss_mse=dict(type='MSELoss')))

@@ -1,0 +1,7 @@
+# Small ablation on LOL-v1 (configs/tables/ablation.py): neither prior.
+# Expected: not trained yet; compared with full.py.
+# python tools/train.py configs/ablation/small/no_priors.py
+_base_ = ['./full.py']
+
+model = dict(network=dict(
+    illumination_prior=dict(_delete_=True, type='NoPrior'), semantic_prior=dict(_delete_=True, type='NoPrior')))

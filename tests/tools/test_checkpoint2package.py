@@ -1,0 +1,55 @@
+"""A packaged model carries all of its config's model in half precision, and the config's name."""
+import pytest
+import torch
+from loading import load_tool
+from mmengine.config import Config
+
+from isalux_mm import model_zoo
+from isalux_mm.model_zoo import find_config, packaged_models
+from isalux_mm.models.pretrained import read_state_dict
+from isalux_mm.registry import MODELS
+
+publisher = load_tool('model_converters/checkpoint2package')
+CONFIG = 'isalux_cpu'
+
+
+@pytest.fixture(scope='module')
+def state():
+    return MODELS.build(Config.fromfile(find_config(CONFIG)).model).state_dict()
+
+
+def test_the_name_of_the_weights_need_not_be_the_configs(tmp_path, monkeypatch, state):
+    checkpoint, weights = tmp_path / 'iter_7.pth', tmp_path / 'isalux_other.safetensors'
+    torch.save(dict(meta={}, state_dict=state), checkpoint)
+    assert publisher.main([str(find_config(CONFIG)), str(checkpoint), str(weights)]) == 0
+    monkeypatch.setattr(model_zoo, 'WEIGHTS', tmp_path)
+    model = packaged_models()['isalux_other']
+    assert (model.config, model.weights) == (find_config(CONFIG), weights)
+    packed = read_state_dict(weights)
+    assert packed.keys() == state.keys()
+    for name, value in state.items():
+        expected = value.half() if value.is_floating_point() else value
+        assert packed[name].dtype == expected.dtype and torch.equal(packed[name], expected)
+
+
+def test_weights_without_metadata_go_by_the_name_of_their_config(tmp_path, monkeypatch):
+    from safetensors.torch import save_file
+    save_file(dict(a=torch.zeros(1)), tmp_path / f'{CONFIG}.safetensors')
+    monkeypatch.setattr(model_zoo, 'WEIGHTS', tmp_path)
+    assert packaged_models()[CONFIG].config == find_config(CONFIG)
+
+
+@pytest.mark.parametrize('change', ['missing', 'beside', 'shape'])
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, state, change):
+    name = next(iter(state))
+    changed = dict(state)
+    if change == 'missing':
+        del changed[name]
+    elif change == 'beside':
+        changed['beside'] = torch.zeros(1)
+    else:
+        changed[name] = torch.zeros(7)
+    checkpoint = tmp_path / 'iter_7.pth'
+    torch.save(dict(state_dict=changed), checkpoint)
+    with pytest.raises(ValueError, match='expected the model of .*isalux_cpu.*differs in 1 tensors'):
+        publisher.packaged_weights(find_config(CONFIG), checkpoint)

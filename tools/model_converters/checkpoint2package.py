@@ -1,0 +1,62 @@
+"""A packaged model from a checkpoint of its training: half precision, with the name of its config.
+
+    python tools/model_converters/checkpoint2package.py configs/isalux_zero_shot.py \\
+        work_dirs/isalux_zero_shot/iter_12000.pth isalux_mm/weights/isalux_zero_shot.safetensors
+
+Of a training with averaged weights the checkpoint's `state_dict` holds the average. Every tensor of the config's model
+has to be there, and no other.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from safetensors.torch import save
+from torch import Tensor
+
+from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.io.whole_file import whole_file
+from isalux_mm.model_zoo import CONFIG_KEY
+from isalux_mm.models.pretrained import read_state_dict
+from isalux_mm.registry import MODELS
+
+MOST_BYTES = 8 * 2**20
+
+
+def packaged_weights(config: Path, checkpoint: Path) -> dict[str, Tensor]:
+    """The tensors of the config's model, floating ones in half precision.
+
+    Raises:
+        ValueError: if the checkpoint is of another model.
+    """
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.get('default_scope', 'isalux_mm'))
+    own, state = MODELS.build(cfg.model).state_dict(), read_state_dict(checkpoint)
+    wrong = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
+    if wrong:
+        raise ValueError(f'{checkpoint}: expected the model of {config}, differs in {len(wrong)} tensors: {wrong[:3]}')
+    return {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the weights; 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', type=Path)
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('weights', type=Path, help='safetensors file to write')
+    add_overwrite_option(parser)
+    options = parser.parse_args(arguments)
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, options.checkpoint])
+    content = save(packaged_weights(options.config, options.checkpoint),
+                   metadata={CONFIG_KEY: options.config.stem, 'source': options.checkpoint.name})
+    if len(content) >= MOST_BYTES:
+        parser.error(f'{options.weights} would have {len(content):,} bytes, {MOST_BYTES:,} are the most')
+    with whole_file(options.weights, overwrite=options.overwrite) as file:
+        file.write(content)
+    print(f'{options.weights}: {len(content):,} bytes')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
