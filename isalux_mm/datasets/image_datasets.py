@@ -1,6 +1,7 @@
 """Datasets of pairs, of dark images without reference, and of photographs to be darkened on the fly."""
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
@@ -28,7 +29,8 @@ class ImageFolderDataset(BaseDataset):
         only: names of the images to read, such as those that are held out; `None` reads all. Without suffix, and with
             or without a leading 'low', 'normal' or 'high'.
         leave_out: names of images to leave out, likewise.
-        skip_broken: leave unreadable files and pairs of unequal size out, with a count in the log, instead of raising.
+        skip_broken: leave unreadable files and pairs of unequal size out, with a count in the log, instead of raising;
+            in training too, where another sample is drawn for one that has become unreadable.
         layout: what a user is told to put where, when a folder is missing.
         test_mode: as mmengine's.
         indices: number of samples or their indices, as mmengine's.
@@ -66,10 +68,22 @@ class ImageFolderDataset(BaseDataset):
         self.only = None if only is None else {image_key(name) for name in only}
         self.leave_out = {image_key(name) for name in leave_out}
         self.recursive, self.skip_broken, self.layout = recursive, skip_broken, layout
+        self.unread = 0
         super().__init__(pipeline=list(pipeline), test_mode=test_mode, indices=indices, serialize_data=False)
 
     def _join_prefix(self) -> None:
         """Folders are joined in the constructor; there is no annotation file."""
+
+    def prepare_data(self, idx: int) -> Any:
+        """A sample; `None`, for which another is drawn, where its files cannot be read any more and may be skipped."""
+        try:
+            return super().prepare_data(idx)
+        except ImageReadError as error:
+            if not self.skip_broken or self.test_mode:
+                raise
+            self.unread += 1
+            MMLogger.get_current_instance().warning(f'sample left out, {self.unread} so far in this process: {error}')
+            return None
 
     def load_data_list(self) -> list[dict]:
         """One record per sample, with the paths of its images."""

@@ -7,10 +7,11 @@ import numpy as np
 
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.formats import SUFFIXES
+from isalux_mm.io.limits import ImageReadError
+from isalux_mm.io.picture_damage import JPEG_START, PNG_START, damage
 from isalux_mm.io.picture_file import Picture, read_picture, write_picture
 
-LAST_BYTES = {'.png': b'IEND'} | dict.fromkeys(('.jpg', '.jpeg', '.jpe', '.jfif', '.jif'), b'\xff\xd9')
-TAIL = 32  # bytes at the end in which a whole file has them
+CHECKED = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.jif')  # looked through without decoding
 
 
 def read_image(path: str | Path, *, array_order: str = 'rgb') -> np.ndarray:
@@ -33,18 +34,19 @@ def read_image(path: str | Path, *, array_order: str = 'rgb') -> np.ndarray:
 
 
 def check_whole(path: str | Path) -> None:
-    """Checks that a file is not cut off: by its last bytes, and where these do not tell, by decoding it.
+    """Checks that a file is not damaged: PNG and JPEG without decoding (`picture_damage`), others by decoding.
 
     Raises:
-        ImageReadError: if it cannot be decoded.
+        ImageReadError: if it is damaged or cannot be decoded.
     """
     path = Path(path)
-    last = LAST_BYTES.get(path.suffix.lower())
-    if last is not None:
-        with open(path, 'rb') as file:
-            file.seek(max(path.stat().st_size - TAIL, 0))
-            if last in file.read():
-                return
+    if path.suffix.lower() in CHECKED:
+        data = path.read_bytes()
+        found = damage(data)
+        if found is not None:
+            raise ImageReadError(f'{path}: no readable picture ({found})')
+        if data.startswith((PNG_START, JPEG_START)):
+            return
     read_image(path)
 
 

@@ -238,3 +238,19 @@ def test_a_held_out_name_that_is_not_there(tmp_path):
     put(tmp_path / 'high' / '1.png')
     with pytest.raises(ValueError, match='1 names in only or leave_out have no image in .*low:\n  22'):
         PairedImageDataset(str(tmp_path), BOTH, leave_out=['22'])
+
+
+@pytest.mark.parametrize('skip', [True, False])
+def test_a_file_that_breaks_while_training(tmp_path, skip):
+    """Another sample is drawn for it, and it is counted; or its name is the error."""
+    for kind in ('low', 'high'):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            Image.fromarray(np.full((20, 24, 3), 10 * number, np.uint8)).save(tmp_path / kind / f'{number}.jpg')
+    dataset = PairedImageDataset(str(tmp_path), dict(low='low', gt='high'), [LoadImages()], skip_broken=skip)
+    (tmp_path / 'low/1.jpg').write_bytes(b'')
+    if skip:
+        assert Path(dataset[1]['low_path']).name in ('0.jpg', '2.jpg') and dataset.unread >= 1
+    else:
+        with pytest.raises(ValueError, match=r'low/1\.jpg'):
+            dataset[1]
