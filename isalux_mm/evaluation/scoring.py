@@ -18,6 +18,7 @@ import torch
 
 from isalux_mm.evaluation.measures import DARK_INPUT, MEASURES, REFERENCE
 from isalux_mm.evaluation.protocols import Protocol
+from isalux_mm.io.attempts import outcome, reason
 from isalux_mm.io.picture_file import FULL_SCALE, read_picture
 
 AHEAD = 2  # pictures handed out to each process, so that none waits
@@ -75,27 +76,30 @@ def score(task: Task, measures: Sequence[str], protocol: Protocol | None = None)
         measures: names.
         protocol: how pictures of another size are treated.
     """
-    try:
-        pictures = {kind: read_exact(path) for kind, path in dict(task.others, result=task.result).items()}
-        if protocol is not None:
-            pictures = {kind: protocol.fit(image) for kind, image in pictures.items()}
-        result = pictures['result']
-        for kind in (REFERENCE, DARK_INPUT):
-            if kind in pictures and pictures[kind].shape != result.shape:
-                raise ValueError(f'{task.result}: {_size(result)} pixels, {kind} {_size(pictures[kind])}')
-    except (ValueError, OSError) as error:
-        return Score(task, failure=str(error))
+    pictures = outcome(_pictures, task, protocol)
+    if isinstance(pictures, BaseException):
+        return Score(task, failure=reason(pictures))
     values, reasons = {}, {}
     for name in measures:
         measure = MEASURES[name]
-        try:
-            values[name] = float(measure.function(result, pictures[measure.needs or 'result']))
-        except ValueError as error:
-            values[name], reasons[name] = float('nan'), str(error)
-        else:
-            if np.isnan(values[name]):
-                reasons[name] = 'it has no value for this picture'
+        value = outcome(measure.function, pictures['result'], pictures[measure.needs or 'result'])
+        values[name] = float('nan') if isinstance(value, BaseException) else float(value)
+        if np.isnan(values[name]):
+            reasons[name] = (reason(value) if isinstance(value, BaseException)
+                             else 'it has no value for this picture')
     return Score(task, values, reasons)
+
+
+def _pictures(task: Task, protocol: Protocol | None) -> dict[str, np.ndarray]:
+    """The pictures of a task by kind, all of the result's size."""
+    pictures = {kind: read_exact(path) for kind, path in dict(task.others, result=task.result).items()}
+    if protocol is not None:
+        pictures = {kind: protocol.fit(image) for kind, image in pictures.items()}
+    result = pictures['result']
+    for kind in (REFERENCE, DARK_INPUT):
+        if kind in pictures and pictures[kind].shape != result.shape:
+            raise ValueError(f'{task.result}: {_size(result)} pixels, {kind} {_size(pictures[kind])}')
+    return pictures
 
 
 def score_all(tasks: Sequence[Task], measures: Sequence[str], protocol: Protocol | None = None, *,

@@ -21,6 +21,7 @@ from isalux_mm.evaluation.measures import DARK_INPUT, REFERENCE, choose_measures
 from isalux_mm.evaluation.score_table import ScoreTable, resume
 from isalux_mm.evaluation.scoring import Task, score_all
 from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.io.attempts import outcome, reason
 from isalux_mm.io.whole_file import write_json
 from isalux_mm.model_zoo import find_config, find_weights
 from isalux_mm.registry import MODELS
@@ -32,7 +33,7 @@ TRAINED_RECORD = 'trained.json'
 TRAIN_SCRIPT = ROOT / 'tools/train.py'
 
 
-class JobError(Exception):
+class JobError(RuntimeError):
     """A row that cannot be computed, with the reason; other rows go on."""
 
 
@@ -276,11 +277,10 @@ def run_all(jobs: list[Job], sets: Mapping[str, EvaluationSet], settings: Settin
     failures = {}
     for number, job in enumerate(jobs, start=1):
         say(f'[{number}/{len(jobs)}] {job.name}')
-        try:
-            run_job(job, sets, settings)
-        except JobError as error:
-            failures[job.name] = str(error)
-            say(f'  left out: {error}')
+        error = outcome(run_job, job, sets, settings)
+        if error is not None:
+            failures[job.name] = reason(error)
+            say(f'  left out: {failures[job.name]}')
     return failures
 
 
