@@ -9,11 +9,12 @@ DEMO_DIR := work_dirs/demo
 
 OPENMMLAB_VENV := .venv-openmmlab
 DOCS_VENV := .venv-docs
+AUDIT_VENV := .venv-audit
 # a worker takes a file at a time
 WORKERS ?= 2
 TEST_OPTIONS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(SEED:%=--randomly-seed=%)
 
-.PHONY: help demo test test-slow test-openmmlab lint docs setup clean
+.PHONY: help demo test test-slow test-openmmlab lint docs setup audit lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,6 +72,25 @@ $(DOCS_VENV)/.installed: requirements-docs.txt
 	test -x $(DOCS_VENV)/bin/python || python3 -m venv $(DOCS_VENV)
 	$(DOCS_VENV)/bin/python -m pip install --quiet -r requirements-docs.txt
 	touch $@
+
+# Known faults of what is installed. pip-audit asks a service for them: without a network it is skipped, which is said.
+audit: $(AUDIT_VENV)/.installed
+	@$(AUDIT_VENV)/bin/pip-audit --disable-pip --no-deps -r requirements.txt > $(AUDIT_VENV)/report.txt 2>&1; status=$$?; \
+	  cat $(AUDIT_VENV)/report.txt; \
+	  if grep -qiE 'ConnectionError|ServiceError|Max retries|timed out|ConnectionFailed' $(AUDIT_VENV)/report.txt; then \
+	    echo 'make audit: skipped, the service that knows of faults is not reached'; else exit $$status; fi
+
+$(AUDIT_VENV)/.installed:
+	test -x $(AUDIT_VENV)/bin/python || python3 -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/python -m pip install --quiet pip-audit
+	touch $@
+
+# Every package that requirements.txt brings, with its version and the hash of its file, for this platform:
+# pip install --require-hashes -r requirements.lock
+lock: requirements.txt
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report requirements.json -r requirements.txt
+	$(BIN)/python tools/lock_requirements.py requirements.json requirements.lock
+	rm requirements.json
 
 clean:
 	rm -rf work_dirs/demo data/demo site
