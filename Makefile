@@ -85,12 +85,12 @@ $(AUDIT_VENV)/.installed:
 	$(AUDIT_VENV)/bin/python -m pip install --quiet pip-audit
 	touch $@
 
-# Every package that requirements.txt brings, with its version and the hash of its file, for this platform:
+# Every package that a requirements file brings, with its version and the hash of its file, for this platform:
 # pip install --require-hashes -r requirements.lock
-lock: requirements.txt
-	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report requirements.json -r requirements.txt
-	$(BIN)/python tools/lock_requirements.py requirements.json requirements.lock
-	rm requirements.json
+lock: $(STAMP)
+	for name in requirements requirements-dev requirements-docs; do \
+	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $$name.json -r $$name.txt && \
+	  $(BIN)/python tools/lock_requirements.py $$name.json $$name.lock && rm $$name.json || exit 1; done
 
 clean:
 	rm -rf work_dirs/demo data/demo site
