@@ -1,5 +1,5 @@
-# make demo: train on real photographs in minutes and see it; make test: the whole test suite; make lint; make docs;
-# make test-openmmlab: the suite with the original OpenMMLab packages.
+# make demo: train on real photographs in minutes and see it; make test: the test suite; make test-slow: its slow part;
+# make lint; make docs; make test-openmmlab: the suite with the original OpenMMLab packages.
 # Tests run in random order and print its seed: make test SEED=1234 takes that order again,
 # make test SEED=1234 WORKERS=0 in one process.
 VENV ?= .venv
@@ -14,7 +14,7 @@ AUDIT_VENV := .venv-audit
 WORKERS ?= 2
 TEST_OPTIONS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(SEED:%=--randomly-seed=%)
 
-.PHONY: help demo test test-openmmlab lint docs setup audit lock clean
+.PHONY: help demo test test-slow test-openmmlab lint docs setup audit lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +38,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_OPTIONS)
 	@echo 'make test: all tests passed'
+
+# what takes longer than ten seconds
+test-slow: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_OPTIONS) -m slow
+	@echo 'make test-slow: all tests passed'
 
 # Left out: what mmengine 0.10.7 cannot do under PyTorch 2.6 and later, resume a checkpoint that it wrote itself.
 test-openmmlab: $(OPENMMLAB_VENV)/.installed

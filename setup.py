@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 # the upper bounds are the next major versions: what changes there is not tried yet
 CORE = [
-    'torch>=2.6,<3', 'torchvision>=0.21,<1', 'numpy>=1.24,<3', 'pillow>=9.5,<13', 'torchmetrics>=1.3,<2',
+    'torch>=2.6,<3', 'torchvision>=0.21,<1', 'numpy>=1.24,<3', 'pillow>=11.3,<13', 'torchmetrics>=1.3,<2',
     'pytorch-msssim>=1.0,<2', 'safetensors>=0.4,<1', 'scipy>=1.10,<2', 'opencv-python-headless>=4.7,<5', 'rich>=13,<16',
     'tifffile>=2023.2', 'matplotlib>=3.8,<4', 'tensorboard>=2.16,<3',
 ]
@@ -22,12 +22,15 @@ EXTRAS = {
     'openmmlab': ['mmengine>=0.10,<0.11', 'mmcv>=2.0,<2.2', 'mmdet>=3.1,<4', 'mmsegmentation>=1.1,<2'],
     'serve': ['gradio>=6,<7'],
     'video': ['av>=14'],
+    'heif': ['pillow-heif>=0.18,<2'],
+    'jxl': ['pillow-jxl-plugin>=1.3,<2'],
+    'raw': ['rawpy>=0.21,<1'],
     'export': ['onnx>=1.16,<2', 'onnxscript>=0.5,<1', 'onnxruntime>=1.18,<2'],
     'docs': ['mkdocs>=1.6', 'mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29', 'pymdown-extensions>=10'],
     'dev': [
         'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
         'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18',
-        'ai-edge-litert>=2.1'
+        'ai-edge-litert>=2.1', 'hypothesis>=6.100', 'pillow-heif>=0.18', 'pillow-jxl-plugin>=1.3', 'rawpy>=0.21',
     ],
 }
 

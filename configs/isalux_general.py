@@ -1,6 +1,6 @@
 # The illumination-prior variant for people's own pictures: photographs made dark, LOL-v1 and pairs of another camera,
 # mixed; 40 scenes of LOL-v1 and a third of the other camera's pairs are held out. It starts from the packaged zero-shot
-# weights; from others by --cfg-options load_from=work_dirs/isalux_zero_shot/iter_20000.pth
+# weights; from others by --cfg-options load_from=work_dirs/isalux_zero_shot/iter_12000.pth
 # Expected: see docs/results.md.
 # python tools/train.py configs/isalux_general.py
 _base_ = [

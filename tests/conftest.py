@@ -1,5 +1,6 @@
 """For all tests: the process as it was, a small deterministic picture, a folder of real pictures where there is one."""
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,16 @@ from mmengine.registry import DefaultScope
 
 DATA_VARIABLE = 'ISALUX_DATA'
 DATA_NEIGHBOR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
+# what a shell that puts a run into the background, or nohup, has processes ignore: tests send these signals
+SIGNALS = dict(SIGINT=signal.default_int_handler, SIGTERM=signal.SIG_DFL, SIGHUP=signal.SIG_DFL)
 SEED = 0  # of every test: their order is random, their numbers are not
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.option.randomly_reset_seed = False  # pytest-randomly's, after which a test's numbers would hang on the order
+    for name, handler in SIGNALS.items():
+        if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+            signal.signal(getattr(signal, name), handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -175,3 +175,12 @@ def test_every_gain_of_a_test_has_files_of_its_own(tmp_path):
     assert names == [str(tmp_path / f'f_gain_{name}.csv') for name in ('1', '1_2', '0.1', '0.1_2')]
     args.gains = [0.1]
     assert of_gain(args, args.csv, 0.1) == args.csv
+
+
+@pytest.mark.parametrize('arguments', [
+    ['export', 'curve.py', 'curve.py'], ['export', 'curve.py', 'w.onnx', '--weights', 'w.onnx']])
+def test_an_export_never_falls_on_what_it_is_made_of(call, tmp_path, arguments):
+    (tmp_path / 'w.onnx').write_text('weights')
+    code, _, err = call(*arguments, '--overwrite')
+    assert code == 2 and 'out must lead to other files than the inputs' in err
+    assert (tmp_path / 'curve.py').read_text() == CURVE and (tmp_path / 'w.onnx').read_text() == 'weights'

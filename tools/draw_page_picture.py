@@ -14,7 +14,7 @@ from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.serve import page_folder, running_page
 from isalux_mm.io.images import write_image
 
-SIZE: ViewportSize = {'width': 1100, 'height': 740}
+SIZE: ViewportSize = {'width': 1100, 'height': 980}
 
 
 def photograph(address: str, picture: Path, browser: str) -> np.ndarray:
@@ -38,7 +38,7 @@ def main() -> int:
     args = parser.parse_args()
     with page_folder() as folder, tempfile.TemporaryDirectory() as name:
         picture = Path(name) / 'coffee.png'
-        write_image(picture, darken('coffee')[0])
+        write_image(picture, darken('coffee.png')[0])
         with running_page(EnhanceInferencer(show_progress=False), folder) as address:
             save_small(photograph(address, picture, args.browser), args.out)
     return 0

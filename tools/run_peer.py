@@ -13,6 +13,8 @@ import torch
 from peers.catalog import CLASSICAL, NAMES, PEERS, load_method
 from tabling.outputs import checksums, median_seconds, pictures_in, write_outputs
 
+from isalux_mm.cli.options import add_overwrite_option
+
 
 def listing() -> str:
     """Every name, what it is, and its files of weights."""
@@ -36,6 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder of the results')
     parser.add_argument('--threads', type=int, default=1, help='of torch (default: 1)')
     parser.add_argument('--list', action='store_true', help='name the peers and stop')
+    add_overwrite_option(parser)
     args = parser.parse_args(argv)
     if not args.list and not (args.peer and args.inputs and args.out):
         parser.error('PEER, --inputs and --out are needed')
@@ -50,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         method, parameters = load_method(args.peer, args.weights)
-        record = write_outputs(method, pictures_in(args.inputs), args.out, notes=dict(
+        record = write_outputs(method, pictures_in(args.inputs), args.out, overwrite=args.overwrite, notes=dict(
             title=title_of(args.peer), peer=args.peer, weights=checksums(args.weights), parameters=parameters))
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f'run_peer.py: {error}', file=sys.stderr)
         return 2
     for failure in record['failures']:

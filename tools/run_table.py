@@ -78,14 +78,15 @@ def say(text: str) -> None:
 
 
 def write_report(table: Table, args: argparse.Namespace, missing: dict[str, str]) -> str:
-    """Writes the CSVs and the Markdown of what has been computed; returns the Markdown."""
+    """Writes the CSVs and the Markdown of what has been computed, in the place of those of before; returns the
+    Markdown."""
     lines, pictures = report.lines_of(table, args.work_dir)
     out = args.out or args.work_dir / table.name
     sets = {name: evaluation_set.title for name, evaluation_set in table.sets.items()}
     text = report.to_markdown(table.title, table.shows, sets, lines, missing)
     report.write_lines(out / f'{table.name}.csv', lines)
-    report.write_csv(out / f'{table.name}_pictures.csv', report.PICTURES_HEAD, pictures)
-    write_text(args.work_dir / table.name / f'{table.name}.md', text)
+    report.write_csv(out / f'{table.name}_pictures.csv', report.PICTURES_HEAD, pictures, overwrite=True)
+    write_text(args.work_dir / table.name / f'{table.name}.md', text, overwrite=True)
     say(f'written: {out}/{table.name}.csv, {table.name}_pictures.csv; {args.work_dir}/{table.name}/{table.name}.md')
     return text
 

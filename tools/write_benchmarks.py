@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in changed:
         print(('differs: ' if args.check else 'written: ') + path.relative_to(ROOT).as_posix())
         if not args.check:
-            write_text(path, written[path])
+            write_text(path, written[path], overwrite=True)
     if args.check:
         return 1 if changed else 0
     results = read_results(ROOT / 'configs/tables', ROOT / 'docs/tables')

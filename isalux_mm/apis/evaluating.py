@@ -12,11 +12,12 @@ from isalux_mm.datasets.image_datasets import pair_key
 from isalux_mm.evaluation.measures import DARK_INPUT, REFERENCE, choose_measures
 from isalux_mm.evaluation.protocols import PROTOCOLS, Protocol
 from isalux_mm.evaluation.score_summary import Comparison, Summary, compare, summarize
-from isalux_mm.evaluation.score_table import ScoreTable, resume
+from isalux_mm.evaluation.score_table import ScoreTable, resume, stamps_path
 from isalux_mm.evaluation.scoring import Task, score_all
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.io.images import list_images
 from isalux_mm.io.picture_file import ImageReadError, read_size
+from isalux_mm.io.whole_file import check_free
 
 SAVED_EVERY = 20.0  # seconds: what a machine that goes down costs
 PICTURES_A_WORKER = 16  # ours: a process takes some seconds to start, as many as this many pictures of 600x400
@@ -49,7 +50,8 @@ class Evaluation:
 
 def evaluate_folders(methods: Mapping[str, Path], *, reference: Path | None = None, low: Path | None = None,
                      measures: Sequence[str] = ('default', ), protocol: str | None = None,
-                     csv_path: Path | None = None, go_on: bool = False, workers: int | None = None,
+                     csv_path: Path | None = None, go_on: bool = False, overwrite: bool = False,
+                     workers: int | None = None,
                      on_progress: Callable[[int, int], None] | None = None) -> Evaluation:
     """Scores the pictures of one folder, or of two that are then compared.
 
@@ -61,15 +63,20 @@ def evaluate_folders(methods: Mapping[str, Path], *, reference: Path | None = No
         protocol: name of one of `evaluation.protocols`.
         csv_path: file for the values of every picture, written every 20 seconds, at the end, and when interrupted.
         go_on: take up what the CSV has from an earlier evaluation with the same settings.
+        overwrite: replace a CSV that is there.
         workers: processes; by default one for 16 pictures, and no more than there are processors.
         on_progress: is told how many pictures are done, and of how many.
 
     Raises:
+        FileExistsError: if the CSV is there, and is neither to be gone on with nor to be replaced.
         FileNotFoundError: if a folder or the weights of a measure are missing.
         ValueError: if a name is unknown, no result has a partner, two files share a name, a picture has another size
             than its reference, or the protocol is not kept to.
     """
     partners = {kind: folder for kind, folder in ((REFERENCE, reference), (DARK_INPUT, low)) if folder is not None}
+    if csv_path is not None and not go_on:
+        for path in (csv_path, stamps_path(csv_path)):
+            check_free(path, overwrite=overwrite)
     chosen, notes = choose_measures(measures, tuple(partners))
     if protocol is not None:
         check_choice(protocol, PROTOCOLS, 'protocol')

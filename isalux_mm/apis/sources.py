@@ -12,7 +12,7 @@ from torch import Tensor
 
 from isalux_mm.io.formats import SUFFIXES, result_name
 from isalux_mm.io.images import list_images
-from isalux_mm.io.names import distinct
+from isalux_mm.io.names import distinct, fitted, same_name
 from isalux_mm.io.picture_file import Picture, checked, picture_of, picture_of_pil, read_picture
 
 Input = str | Path | np.ndarray | Tensor | Image.Image
@@ -45,6 +45,8 @@ class Source:
             ValueError: if an array has the wrong shape, type or range.
         """
         if isinstance(self.content, Path):
+            if os.path.isdir(self.content):
+                os.listdir(self.content)  # raises why a folder cannot be listed
             return read_picture(self.content, array_order=array_order)
         return from_memory(self.content, array_order)
 
@@ -55,8 +57,10 @@ def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out
     A folder gives its pictures and keeps their sub-folders; a pattern (`photos/**/*.jpg`) keeps those below its
     fixed part; a file keeps its name, and where two have the same one, all keep their folders below the common one;
     names that differ by case alone, which not every file system tells apart, get a number (`distinct`). A format that
-    is read alone gives its result another suffix (`result_name`). Any other path counts as a file, to be reported when
-    it cannot be read. Pictures in memory are named 00000000.png by place.
+    is read alone gives its result another suffix (`result_name`), after its whole name where the short one is another
+    input's: `a.heic` gives `a.jpg`, beside `a.jpg` it gives `a.heic.jpg`. Any other path counts as a file, to be
+    reported when it cannot be read, and so does a folder below that cannot be listed. Pictures in memory are named
+    00000000.png by place.
 
     Args:
         inputs: path, folder, pattern, (H, W, C) array, (C, H, W) or (B, C, H, W) tensor, PIL image, or a sequence of
@@ -80,7 +84,7 @@ def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out
         else:
             raise TypeError('inputs must be paths, arrays (H, W, C), tensors (C, H, W) or PIL images, '
                             f'got {type(item).__name__}')
-    sources = _apart([replace(source, name=result_name(source.name)) for source in _once(sources)])
+    sources = _apart(_once(sources))
     if not sources:
         raise ValueError(f'inputs must hold a picture, found none in {", ".join(map(str, listed)) or "nothing"}')
     return sources
@@ -106,7 +110,10 @@ def from_memory(content: np.ndarray | Tensor | Image.Image, array_order: str = '
 def _from_path(item: str | Path, recursive: bool, leave_out: Path | None) -> list[Source]:
     path = Path(os.path.expanduser(item))
     if os.path.isdir(path):  # unlike `Path.is_dir`, no error where that cannot be known
-        return _kept(list_images(path, recursive), path, leave_out)
+        unlisted: list[OSError] = []
+        found = _kept(list_images(path, recursive, on_error=unlisted.append), path, leave_out)
+        return found + [Source(Path(error.filename), Path(os.path.relpath(error.filename, path.parent)))
+                        for error in unlisted]
     if glob.has_magic(str(path)) and not os.path.exists(path):
         return _from_pattern(path, leave_out)
     return [Source(path, Path(path.name))]
@@ -147,9 +154,18 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
     if max(Counter(source.name for source in sources if source.is_file).values(), default=0) > 1:
         files = [source.content for source in sources if isinstance(source.content, Path)]
         common = os.path.commonpath([os.path.abspath(file.parent) for file in files])
-        sources = [replace(source, name=result_name(Path(os.path.relpath(source.content, common))))
+        sources = [replace(source, name=Path(os.path.relpath(source.content, common)))
                    if isinstance(source.content, Path) else source for source in sources]
-    return [replace(source, name=name) for source, name in zip(sources, distinct([s.name for s in sources]))]
+    names = _result_names([source.name for source in sources])
+    return [replace(source, name=name) for source, name in zip(sources, names)]
+
+
+def _result_names(names: Sequence[Path]) -> list[Path]:
+    """Names of results, all different; what changes its suffix keeps its whole name where the short one is taken."""
+    wanted = [result_name(name) for name in names]
+    count = Counter(map(same_name, wanted))
+    return distinct([short if short == name or count[same_name(short)] == 1
+                     else name.with_name(fitted(name.name, short.suffix)) for name, short in zip(names, wanted)])
 
 
 def _numbered(index: int) -> Path:

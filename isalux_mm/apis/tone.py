@@ -1,11 +1,14 @@
 """`Tone`: what becomes of a network's result before it is a picture (ours; paper silent)."""
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_choice, check_range
 from isalux_mm.functional.tone import HIGHLIGHTS, blended, white_level, with_mean_luma, within_white
 from isalux_mm.functional.visible import seen
+
+BLOCK = 4_000_000  # ours: pixels that are worked on at once
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,19 @@ class Tone:
         Returns:
             Same shape, in [0, 1].
         """
-        white = None if visible is None else white_level(seen(enhanced, visible))
-        return self.mixed(self.within_white(enhanced, low, white=white), low, visible=visible)
+        white, out = white_level(seen(enhanced, visible)), torch.empty_like(enhanced)
+        rows = max(BLOCK // (len(out) * out.shape[3]), 1)
+        for parts in zip(*(images.split(rows, dim=2) for images in (out, enhanced, low))):  # in little memory
+            part, bright, dark = parts
+            part.copy_(blended(dark, self.within_white(bright, dark, white=white), self.strength))
+        target = self.reference_brightness
+        return out if target is None else with_mean_luma(out, target, visible=visible)
 
     def within_white(self, enhanced: Tensor, low: Tensor, *, white: Tensor | None = None) -> Tensor:
         """The first half of `apply`: `enhanced` with its highlights in [0, 1]; `white` as of `with_soft_highlights`."""
         return within_white(enhanced, low, self.highlights, white=white)
 
-    def mixed(self, enhanced: Tensor, low: Tensor, *, visible: Tensor | None = None) -> Tensor:
+    def mixed(self, enhanced: Tensor, low: Tensor) -> Tensor:
         """The second half: `enhanced`, in [0, 1], blended with the input and brought to the reference brightness."""
         enhanced, target = blended(low, enhanced, self.strength), self.reference_brightness
-        return enhanced if target is None else with_mean_luma(enhanced, target, visible=visible)
+        return enhanced if target is None else with_mean_luma(enhanced, target)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isalux_mm.cli import compare
-from isalux_mm.cli.options import SOME_FAILED, WrongUseError
+from isalux_mm.cli.options import SOME_FAILED, WrongUseError, add_overwrite_option
+from isalux_mm.io.names import check_products
+from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
     from isalux_mm.apis.evaluating import Evaluation
@@ -37,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--csv', type=Path, metavar='FILE', help='write the values of every picture here')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the summary here')
     parser.add_argument('--resume', action='store_true', help='go on from what the CSV has, with the same settings')
+    add_overwrite_option(parser)
     parser.add_argument('--workers', type=int, metavar='N', help='processes (by the number of pictures and processors)')
     parser.add_argument('--quiet', action='store_true', help='no progress bar')
 
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             found = evaluate_folders(
                 methods, reference=args.reference, low=args.low, measures=args.measures, protocol=args.protocol,
-                csv_path=args.csv, go_on=args.resume, workers=args.workers,
+                csv_path=args.csv, go_on=args.resume, overwrite=args.overwrite, workers=args.workers,
                 on_progress=lambda done, total: progress.update(bar, completed=done, total=total))
         except KeyboardInterrupt:
             if args.csv:
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     for line in complaints(found):
         print(line, file=sys.stderr)
     if args.json:
-        write_json(args.json, as_json(args, methods, found), indent=1)
+        write_json(args.json, as_json(args, methods, found), indent=1, overwrite=args.overwrite)
     return SOME_FAILED if found.failures or found.unmatched else 0
 
 
@@ -91,6 +94,12 @@ def check(args: argparse.Namespace) -> dict[str, Path]:
     for option, folder in (('--reference', args.reference), ('--low', args.low)):
         if folder is not None and not folder.is_dir():
             raise WrongUseError(f'{option} must be an existing folder, got {folder}')
+    if args.json is not None:
+        try:
+            check_products([args.json, *([args.csv] if args.csv else [])], [])
+            check_free(args.json, overwrite=args.overwrite)
+        except (OSError, ValueError) as error:
+            raise WrongUseError(str(error)) from error
     return methods
 
 

@@ -1,8 +1,10 @@
 """`isalux export`: an ONNX file or a `torch.export` program of an enhancer, alone or ahead of a detector."""
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isalux_mm.cli.options import add_trust_option
+from isalux_mm.io.names import check_products
 
 if TYPE_CHECKING:
     from isalux_mm.apis.export import ExportReport
@@ -36,9 +38,10 @@ def export_of(args: argparse.Namespace) -> 'ExportReport':
     """Exports what the options name.
 
     Raises:
-        ValueError: if an option does not go with a detector.
+        ValueError: if an option does not go with a detector, or the file would be written over what it is made of.
     """
     from isalux_mm.apis.export import export_detector, export_onnx, export_torch
+    check_products([Path(args.out)], [Path(path) for path in (args.model, args.weights, args.detector) if path])
     size = tuple(args.fixed_size) if args.fixed_size else None
     common = dict(overwrite=args.overwrite, check=args.check)
     if args.detector:

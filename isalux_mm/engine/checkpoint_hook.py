@@ -172,8 +172,8 @@ class DurableCheckpointHook(CheckpointHook):
         """Writes the name of the last checkpoint, within the work folder where it lies there."""
         if runner.rank == 0 and self.last_ckpt is not None:
             path, folder = Path(self.last_ckpt), Path(runner.work_dir)
-            inside = path.is_relative_to(folder)
-            write_text(folder / LAST, path.relative_to(folder).as_posix() if inside else str(path), overwrite=True)
+            name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+            write_text(folder / LAST, name, overwrite=True)
 
 
 class RemovingLater:

@@ -44,10 +44,13 @@ class ScoreTable:
         return {name: {image: self.rows[_, image][k] for _, image in keys} for k, name in enumerate(self.measures)}
 
     def save(self, path: Path, settings: Settings) -> None:
-        """Writes the CSV, then what a resumed evaluation asks for; each whole or not at all."""
-        write_csv(path, (*HEAD, *self.measures), [(*key, *map(repr, row)) for key, row in sorted(self.rows.items())])
+        """Writes the CSV, then what a resumed evaluation asks for; each whole or not at all, in the place of what it
+        wrote before."""
+        rows = [(*key, *map(repr, row)) for key, row in sorted(self.rows.items())]
+        write_csv(path, (*HEAD, *self.measures), rows, overwrite=True)
         write_json(stamps_path(path), dict(
-            settings=dict(settings), rows=[[*key, stamps] for key, stamps in sorted(self.stamps.items())]))
+            settings=dict(settings), rows=[[*key, stamps] for key, stamps in sorted(self.stamps.items())]),
+            overwrite=True)
 
 
 def resume(path: Path, settings: Settings, tasks: Sequence[Task], measures: tuple[str, ...]) -> ScoreTable:

@@ -35,7 +35,7 @@ def without_bars(image: np.ndarray) -> Window | None:
     """The part of a picture within black bars, above and below, left and right, or both; `None` without such bars.
 
     Bars are lines that are black from end to end, as many at one edge as at the other. Of 557 dark photographs (LOL's
-    training set and four sets without references) none has a single such line at an edge.
+    training set and four sets without references) none has two such lines at an edge.
 
     image: (H, W, 3), RGB in [0, 1].
     """

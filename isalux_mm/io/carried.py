@@ -24,9 +24,11 @@ JPEG_SIGNATURE = b'\xff\xd8\xff'
 XMP_MARK, XMP_MORE = b'http://ns.adobe.com/xap/1.0/\x00', b'http://ns.adobe.com/xmp/extension/\x00'
 ICC_MARK, PHOTOSHOP_MARK = b'ICC_PROFILE\x00', b'Photoshop 3.0\x00'
 JPEG_STANDALONE = (0x01, *range(0xD0, 0xD8))
-SOS, EOI, COM, APP0, APP1, APP2, APP13, APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xED, 0xEE
+JPEG_FRAMES = (0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+SOS, EOI, COM, APP0, APP1, APP2, APP13, APP14, APP15 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
+JFIF_BYTES, ADOBE_BYTES = 14, 12
 RESOURCE_THUMBNAILS = (1033, 1036)  # of Photoshop's resources: they would show the old picture
-MOST_BYTES = 2**26  # ours: of one inflated piece; what inflates further is left out
+MOST_BYTES = 2**24  # ours: of one inflated piece; what inflates further is left out
 METER = 0.0254  # of an inch
 
 
@@ -110,7 +112,7 @@ def jpeg_parts(data: Bytes) -> tuple[bytes, Carried]:
         if marker == SOS:
             pixels = start - 4
             break
-        if marker in (APP0, APP14) or not (APP0 <= marker <= 0xEF or marker == COM):
+        if _is_of_pixels(marker, data[start:end]):
             bare.append(data[start - 4:end])
         else:
             found = _with_segment(found, pieces, marker, data[start:end])
@@ -119,7 +121,7 @@ def jpeg_parts(data: Bytes) -> tuple[bytes, Carried]:
         icc = b''.join(pieces.icc[i] for i in sorted(pieces.icc))
         found = replace(found, icc=icc) if whole else found.without('colour profile (cut off)')
     if pieces.resources:
-        found = _with_resources(found, pieces.resources)
+        found = with_resources(found, pieces.resources)
     return b''.join([*bare, data[pixels:]]), found
 
 
@@ -141,6 +143,20 @@ def jpeg_segments(data: Bytes) -> Iterator[tuple[int, int, int]]:
         place = end
 
 
+def png_size(data: Bytes) -> tuple[int, int]:
+    """Width and height that a PNG's header states; 0 and 0 where it has none."""
+    return struct.unpack_from('>II', data, 16) if len(data) >= 24 and data[12:16] == b'IHDR' else (0, 0)
+
+
+def jpeg_size(data: Bytes) -> tuple[int, int]:
+    """Width and height that a JPEG's frame states; 0 and 0 where it has none."""
+    for marker, start, end in jpeg_segments(data):
+        if marker in JPEG_FRAMES and end - start >= 6:
+            height, width = struct.unpack_from('>HH', data, start + 1)
+            return width, height
+    return 0, 0
+
+
 def is_lossless_webp(data: Bytes) -> bool:
     """Whether the first picture of a WebP is stored without loss (RFC 9649)."""
     place = 12
@@ -156,7 +172,7 @@ def inflated(data: bytes) -> bytes:
     """What zlib packed, as far as it is no bomb.
 
     Raises:
-        zlib.error: if it is broken or inflates beyond 64 MiB.
+        zlib.error: if it is broken or inflates beyond 16 MiB.
     """
     unpacker = zlib.decompressobj()
     out = unpacker.decompress(data, MOST_BYTES)
@@ -209,6 +225,15 @@ def _with_hex_exif(found: Carried, kind: bytes, content: bytes) -> Carried:
         return found.without('EXIF (broken)')
 
 
+def _is_of_pixels(marker: int, content: bytes) -> bool:
+    """Whether a decoder needs a segment: tables, frames, JFIF's, and Adobe's, which tells how colours are stored."""
+    if marker == APP0:
+        return content.startswith(b'JFIF\x00') and len(content) >= JFIF_BYTES
+    if marker == APP14:
+        return content.startswith(b'Adobe') and len(content) >= ADOBE_BYTES
+    return not (APP0 <= marker <= APP15 or marker == COM)
+
+
 def _with_segment(found: Carried, pieces: _JpegPieces, marker: int, content: bytes) -> Carried:
     if marker == COM:
         return replace(found, comment=content)
@@ -227,11 +252,13 @@ def _with_segment(found: Carried, pieces: _JpegPieces, marker: int, content: byt
     if marker == APP13 and content.startswith(PHOTOSHOP_MARK):
         pieces.resources += content[len(PHOTOSHOP_MARK):]
         return found
+    if marker in (APP0, APP14):
+        return found
     name = content[:12].split(b'\x00')[0].decode('latin-1')
     return found.without(f'segment APP{marker - APP0}' + (f' ({name})' if name.isprintable() and name else ''))
 
 
-def _with_resources(found: Carried, data: bytes) -> Carried:
+def with_resources(found: Carried, data: bytes) -> Carried:
     """Photoshop's resources without thumbnails (Adobe Photoshop File Formats: Image Resource Blocks)."""
     kept, place = [], 0
     while place < len(data):

@@ -1,8 +1,10 @@
 """From a file to samples and what it carries: the one place that calls decoders."""
 import io
+import logging
 import mmap
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,11 @@ from isalux_mm.io.carried import (
     Carried,
     is_lossless_webp,
     jpeg_parts,
+    jpeg_size,
     png_chunks,
     png_parts,
+    png_size,
+    with_resources,
 )
 from isalux_mm.io.exif import ORIENTATION
 from isalux_mm.io.formats import OPENED, RAW, format_of
@@ -32,11 +37,15 @@ TIFF_BITS = 258  # tag of the bits per sample
 # tags that describe a TIFF's own storage (TIFF 6.0, Sec. 8 and 15), its profile, its packets: written anew, not copied
 TIFF_STORAGE = (254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339,
                 347, 700, 33723, 34377, 34675)
+TIFF_PLAIN = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
+TIFF_COLORS = {tifffile.PHOTOMETRIC.YCBCR: 'YCbCr', tifffile.PHOTOMETRIC.SEPARATED: 'CMYK'}
+TIFF_CHANNELS = {'YCbCr': 3, 'CMYK': 4}
 TIFF_XMP, TIFF_IPTC = 700, 34377
 PNG_ORIENTED = (b'eXIf', b'zTXt', b'tEXt')  # chunks in which EXIF may stand
 PNG_RGB, PNG_GRAY_ALPHA = 2, 4  # colour types
 QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 HEAD = 32  # bytes that tell a format
+JPEG_HEAD = 2**20  # bytes of a JPEG in which EXIF, which stands first, is looked for
 
 
 def decoded(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
@@ -49,7 +58,7 @@ def decoded(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
     if format_of(path) is RAW:
         return read_raw(path, limits)
     data = path.read_bytes()
-    _make_readable(path, data[:HEAD])
+    make_readable(sniffed(data[:HEAD]))
     if data.startswith(TIFF_SIGNATURES):
         return _decoded_tiff(path, limits)
     bare, carried = parts(data)
@@ -76,14 +85,36 @@ def stated_size(path: Path, limits: PictureLimits) -> tuple[int, int]:
         return height, width
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         head = data[:HEAD]
-        _make_readable(path, head)
+        make_readable(sniffed(head))
         if head.startswith(TIFF_SIGNATURES):
             width, height, orientation = _tiff_size(path)
+        elif head.startswith(PNG_SIGNATURE):
+            (width, height), orientation = png_size(data), _orientation_of_png(data)
+        elif head.startswith(JPEG_SIGNATURE):
+            (width, height), orientation = jpeg_size(data), jpeg_parts(data[:JPEG_HEAD])[1].orientation
         else:
             with opened(file) as image:
-                (width, height), orientation = image.size, _orientation_of(data, image)
+                (width, height), orientation = image.size, _of_info(image, b'').orientation
+    if not width or not height:
+        raise ImageReadError('no readable picture (its header states no size)')
     limits.check(width, height)
     return (width, height) if orientation in QUARTER_TURNS else (height, width)
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Within it OpenCV, tifffile and Pillow log nothing of a broken TIFF: its reason is raised, its loss named."""
+    level, loggers = cv2.getLogLevel(), [logging.getLogger(name) for name in ('tifffile', 'PIL.TiffImagePlugin')]
+    before = [logger.level for logger in loggers]
+    try:
+        cv2.setLogLevel(0)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        cv2.setLogLevel(level)
+        for logger, old in zip(loggers, before):
+            logger.setLevel(old)
 
 
 def opened(file: io.BytesIO | Any) -> Image.Image:
@@ -112,21 +143,10 @@ def carried_by_image(image: Image.Image) -> Carried:
     return _with_dpi(_of_info(image, b''), image)
 
 
-def _make_readable(path: Path, head: bytes) -> None:
-    """Loads the package that reads a format, by content, or by suffix where the content tells nothing."""
-    found = sniffed(head)
-    if found is not None:
-        make_readable(found)
-
-
-def _orientation_of(data: mmap.mmap, image: Image.Image) -> int:
-    if data[:8] == PNG_SIGNATURE:  # no pixel is touched
-        places = [(start, end) for kind, start, end in png_chunks(data) if kind in PNG_ORIENTED]
-        bare = b''.join([PNG_SIGNATURE, *(data[start - 8:end + 4] for start, end in places)])
-        return png_parts(bare)[1].orientation
-    if data[:3] == JPEG_SIGNATURE:
-        return jpeg_parts(data[:2**20])[1].orientation  # segments lie ahead of the pixels
-    return _of_info(image, b'').orientation
+def _orientation_of_png(data: mmap.mmap) -> int:
+    places = [(start, end) for kind, start, end in png_chunks(data) if kind in PNG_ORIENTED]
+    bare = b''.join([PNG_SIGNATURE, *(data[start - 8:end + 4] for start, end in places)])
+    return png_parts(bare)[1].orientation
 
 
 def _of_info(image: Image.Image, data: bytes) -> Carried:
@@ -142,7 +162,8 @@ def _of_info(image: Image.Image, data: bytes) -> Carried:
 
 def _bytes_of(value: object) -> bytes | None:
     value = value.encode() if isinstance(value, str) else value
-    value = bytes(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):  # of bytes, or of their numbers
+        value = value[0] if len(value) == 1 and isinstance(value[0], bytes) else bytes(value)
     return value if isinstance(value, bytes) and value else None
 
 
@@ -190,6 +211,11 @@ def _deep_png(bare: bytes) -> np.ndarray:
 
 def _decoded_tiff(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
     """A TIFF by Pillow; by tifffile or OpenCV where it has 16 bits or floats, or Pillow does not know it."""
+    with quiet_decoders():
+        return _tiff_in_quiet(path, limits)
+
+
+def _tiff_in_quiet(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
     try:
         image = opened(path)
     except Exception as error:  # float RGB, BigTIFF and others are unknown to Pillow
@@ -234,6 +260,8 @@ def read_deep_tiff(path: Path, limits: PictureLimits | None = None) -> tuple[np.
             return rgb_first(samples), 1
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
             samples = np.moveaxis(samples, 0, -1)
+        if page.photometric not in TIFF_PLAIN:
+            samples = _as_rgb(samples, page)
     if samples.dtype.kind in 'iu' and samples.dtype.itemsize > 2 and samples.size and samples.max() <= 65535:
         samples = samples.astype(np.uint16) if samples.min() >= 0 else samples
     if inverted and samples.dtype.kind == 'u':
@@ -241,10 +269,20 @@ def read_deep_tiff(path: Path, limits: PictureLimits | None = None) -> tuple[np.
     return samples, orientation if orientation in range(1, 9) else 1
 
 
+def _as_rgb(samples: np.ndarray, page: Any) -> np.ndarray:
+    """RGB of a TIFF's samples of 8 bits in other colours; those of JPEG were made RGB by its decoder."""
+    mode = TIFF_COLORS.get(page.photometric, '')
+    if not mode or samples.dtype != np.uint8 or samples.shape[2:] != (TIFF_CHANNELS[mode], ):
+        raise ImageReadError(f'colours of kind {getattr(page.photometric, "name", page.photometric)} are not known in '
+                             f'{samples.dtype} {samples.shape}')
+    size = samples.shape[1], samples.shape[0]
+    return np.asarray(Image.frombytes(mode, size, np.ascontiguousarray(samples).tobytes()).convert('RGB'))
+
+
 def _tiff_size(path: Path) -> tuple[int, int, int]:
     """Width, height, orientation."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with quiet_decoders(), tifffile.TiffFile(path) as file:
             page: Any = file.pages[0]
             orientation = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
             return page.imagewidth, page.imagelength, orientation
@@ -258,7 +296,7 @@ def _tiff_carried(image: Image.Image) -> Carried:
     found, steps = Carried(), dict[str, Callable[[Carried], Carried]]()
     steps['EXIF (broken)'] = lambda found: _with_tiff_exif(found, image)
     steps['XMP (broken)'] = lambda found: replace(found, xmp=_bytes_of(_tag(image, TIFF_XMP, None)))
-    steps['IPTC (broken)'] = lambda found: replace(found, iptc=_bytes_of(_tag(image, TIFF_IPTC, None)))
+    steps['IPTC (broken)'] = lambda found: with_resources(found, _bytes_of(_tag(image, TIFF_IPTC, None)) or b'')
     steps['colour profile (broken)'] = lambda found: replace(found, icc=_bytes_of(image.info.get('icc_profile')))
     for name, step in steps.items():
         try:

@@ -1,6 +1,6 @@
 """Reading, checking, listing and writing pictures as RGB float32 in [0, 1], whatever lies on disk."""
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +69,18 @@ def read_each(paths: Iterable[Path], attempts: Attempts) -> Iterator[tuple[Path,
             yield path, image
 
 
-def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
+def list_images(folder: str | Path, recursive: bool = True, *,
+                on_error: Callable[[OSError], None] | None = None) -> list[Path]:
     """Pictures below a folder, sorted by path; links to folders are followed, unless they lead back to where they
-    lie in; hidden files are left out."""
+    lie in; hidden files are left out.
+
+    Args:
+        folder: where they lie.
+        recursive: whether its sub-folders are looked through.
+        on_error: is told of folders that cannot be listed.
+    """
     found: list[Path] = []
-    for where, folders, names in os.walk(folder, followlinks=True):
+    for where, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
         here = Path(where).resolve()
         folders[:] = [f for f in folders if recursive and not here.is_relative_to((Path(where) / f).resolve())]
         found += [Path(where) / n for n in names if Path(n).suffix.lower() in SUFFIXES and not n.startswith('.')]

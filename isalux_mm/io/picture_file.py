@@ -240,6 +240,8 @@ def _mapped(path: Path, limits: PictureLimits) -> np.ndarray:
     mapped = np.load(path, mmap_mode='r', allow_pickle=False)
     if not isinstance(mapped, np.ndarray) or mapped.ndim not in (2, 3):
         raise ImageReadError(f'must hold (H, W) or (H, W, C), got shape {getattr(mapped, "shape", "of none")}')
+    if not mapped.size:
+        raise ImageReadError(f'must hold pixels, got shape {mapped.shape}')
     limits.check(mapped.shape[1], mapped.shape[0])
     return mapped
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import ImageCms
 
 from isalux_mm.io.carried import Carried
 from isalux_mm.io.formats import HEIF, JXL, Format
@@ -26,13 +26,13 @@ def sniffed(head: bytes) -> Format | None:
     return JXL if head.startswith(JXL_SIGNATURES) else None
 
 
-def make_readable(one: Format) -> None:
-    """Makes Pillow read a format of an extra.
+def make_readable(one: Format | None) -> None:
+    """Makes Pillow read a format of an extra, where it is one.
 
     Raises:
         ImageReadError: if its package is missing; names the extra.
     """
-    if one.extra is not None:
+    if one is not None and one.extra is not None:
         _registered(one.extra)
 
 
@@ -60,9 +60,7 @@ def read_raw(path: Path, limits: PictureLimits) -> tuple[np.ndarray, Carried]:
 def _registered(extra: str) -> None:
     module = _module(extra)
     if extra == 'heif':
-        module.register_heif_opener(thumbnails=False)
-        # a picture's rotation comes applied; the plug-in would warn of sizes, which have limits of ours
-        Image.init()
+        module.register_heif_opener(thumbnails=False)  # a picture's rotation comes applied
 
 
 def _raw_module() -> Any:

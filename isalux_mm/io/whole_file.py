@@ -52,13 +52,10 @@ def whole_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         draft = _new_file(path)
         try:
             yield draft
-            with open(draft, 'rb+') as file:
-                os.fsync(file.fileno())
-            _take_place(draft, path, overwrite)
+            settle(draft, path, overwrite=overwrite)
         finally:
             draft.unlink(missing_ok=True)
             _drafts.pop(draft, None)
-    _sync_folder(path.parent)
 
 
 @contextmanager
@@ -77,6 +74,44 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
 def write_json(path: str | Path, content: object, *, indent: int | None = None, overwrite: bool = False) -> None:
     """Writes JSON, whole or not at all; what JSON does not know raises before anything is written."""
     write_text(path, json.dumps(content, indent=indent) + '\n', overwrite=overwrite)
+
+
+def settle(draft: Path, path: Path, *, overwrite: bool = False) -> None:
+    """Brings a draft to the disk and gives it a name, which a draft of `whole_path` may get before its block ends.
+
+    Args:
+        draft: whole, in the folder of `path`.
+        path: what it becomes; a file that is there, or came in the meantime, stays unless it may be replaced.
+        overwrite: whether it may.
+
+    Raises:
+        FileExistsError: if it is there and may not be replaced.
+    """
+    with open(draft, 'rb+') as file:
+        os.fsync(file.fileno())
+    if overwrite:
+        os.replace(draft, path)
+    else:
+        _link(draft, path)
+    _sync_folder(path.parent)
+
+
+def _link(draft: Path, path: Path) -> None:
+    """Names a draft without ever replacing a file, as a rename would."""
+    try:
+        os.link(draft, path)
+    except (OSError, NotImplementedError):
+        check_free(path)
+    else:
+        draft.unlink(missing_ok=True)
+        return
+    # a file system without hard links: the name is taken first
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, MODE))
+    try:
+        os.replace(draft, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def check_free(path: str | Path, *, overwrite: bool = False) -> None:
@@ -119,23 +154,6 @@ def _new_file(path: Path) -> Path:
     raise FileExistsError(f'no free name for a draft of {path} was found in {TRIALS} trials')
 
 
-def _take_place(draft: Path, path: Path, overwrite: bool) -> None:
-    """The draft gets its name; what came there in the meantime stays, unless it may be replaced."""
-    if overwrite:
-        os.replace(draft, path)
-        return
-    try:
-        os.link(draft, path)  # unlike a rename it never replaces
-        return
-    except (OSError, NotImplementedError):
-        check_free(path)
-    # a file system without hard links: the name is taken first
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, MODE))
-    try:
-        os.replace(draft, path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

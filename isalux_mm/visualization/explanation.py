@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 PICTURE_WIDTH = 4.2  # inches of a picture in the drawing
+SHAPES = (0.2, 4.0)  # ours: height by width of its place; a thinner picture is drawn smaller in it
 DPI = 110
 SHOWN_CLASSES = 8  # of the legend: the most frequent ones
 MARGIN = 0.55  # inches for titles
@@ -59,7 +60,7 @@ def draw_explanation(image: np.ndarray, output: np.ndarray, explanation: Explana
         panels.append(('illumination prior (bright: dark in the input)', explanation.illumination,
                        dict(cmap='gray', vmin=0, vmax=1)))
     columns = len(panels) + (explanation.semantics is not None)
-    height = PICTURE_WIDTH * image.shape[0] / image.shape[1]
+    height = PICTURE_WIDTH * float(np.clip(image.shape[0] / image.shape[1], *SHAPES))
     has_experts = any(p is not None for p in explanation.probabilities)
     rows = [height + MARGIN] + ([0.24 * experts_of(explanation) + 1.5] if has_experts else []) \
         + ([2.2] if explanation.enrichment else [])

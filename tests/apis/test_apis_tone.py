@@ -42,3 +42,14 @@ def test_the_halves_make_the_whole_and_white_may_be_told(picture):
     white = white_level(enhanced) + 1
     assert torch.equal(tone.within_white(enhanced, picture, white=white),
                        with_soft_highlights(enhanced, picture, white=white))
+
+
+def test_a_large_picture_is_worked_in_blocks_of_rows(monkeypatch):
+    """In little memory, with one white level and one mean for all."""
+    torch.manual_seed(0)
+    enhanced, low = torch.rand(1, 3, 37, 53) * 1.7, torch.rand(1, 3, 37, 53) * 0.2
+    tones = [Tone(), Tone(0.4, 0.6), Tone(highlights='clip')]
+    expected = [tone.apply(enhanced, low) for tone in tones]
+    monkeypatch.setattr('isalux_mm.apis.tone.BLOCK', 5 * 53)
+    for tone, whole in zip(tones, expected):
+        torch.testing.assert_close(tone.apply(enhanced, low), whole, atol=0, rtol=0)

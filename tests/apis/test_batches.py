@@ -175,3 +175,23 @@ def test_a_folder_of_results_is_a_folder(curve, tmp_path):
     with pytest.raises(NotADirectoryError, match='out must be a folder'):
         products_of(gather(tmp_path / 'in'), tmp_path / 'out', '_x.png')
     assert (tmp_path / 'out').read_text() == 'of somebody'
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(curve, tmp_path, monkeypatch):
+    save(tmp_path / 'in/a.png')
+    save(tmp_path / 'in/closed/b.png')
+    for name in ('scandir', 'listdir'):
+        real = getattr(os, name)
+
+        def refused(path, real=real):
+            if os.path.basename(path) == 'closed':
+                raise PermissionError(13, 'Permission denied', str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, name, refused)
+    report = curve(tmp_path / 'in', out=tmp_path / 'out')['report']
+    assert len(report.done) == 1 and list(report.failed) == [str(tmp_path / 'in/closed')]
+    assert 'Permission denied' in report.failed[str(tmp_path / 'in/closed')]
+    with pytest.raises(ValueError, match='inputs must hold a picture'):
+        curve(tmp_path / 'out' / 'nothing/*')
+    assert list(curve(tmp_path / 'in/closed')['report'].failed) == [str(tmp_path / 'in/closed')]

@@ -130,8 +130,10 @@ def test_interrupted_and_resumed(folders, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(evaluating, 'score_all', interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(FileExistsError, match=r's\.csv exists; overwrite'):
         evaluate_folders({'Ours': folders / 'ours'}, **run)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_folders({'Ours': folders / 'ours'}, **run, overwrite=True)
     asked = []
     monkeypatch.setattr(evaluating, 'score_all', lambda tasks, *args, **options: (
         asked.extend(task.image for task in tasks), score_all(tasks, *args, **options))[1])

@@ -113,6 +113,13 @@ def test_batches_of_mixed_sizes_give_what_each_gives_alone(tiny):
         assert np.abs(found.astype(int) - expected).max() <= 1
 
 
+def test_what_a_result_lacks_is_said(tiny, tmp_path):
+    Image.fromarray(DARK).save(tmp_path / 'a.jpg', comment=b'A comment')
+    report = tiny(tmp_path / 'a.jpg', out=tmp_path / 'out' / 'a.png')['report']
+    assert report.lost == {str(tmp_path / 'out' / 'a.png'): ('the comment', )}
+    assert report.summary().splitlines()[-1] == f'  {tmp_path}/out/a.png: without the comment'
+
+
 def test_data_samples(tiny, tmp_path):
     path = save(tmp_path / 'a.png')
     sample, = tiny(path, True)['predictions']

@@ -50,6 +50,20 @@ def test_files_of_one_name_keep_their_folders(folder):
     assert names(two) == ['a.jpg', 'b.PNG', 'deep/c.tif']
 
 
+@pytest.mark.parametrize(('files', 'results'), [
+    (('a.heic', 'b.jpg'), ('a.jpg', 'b.jpg')),
+    (('a.heic', 'a.jpg'), ('a.heic.jpg', 'a.jpg')),  # as telephones lay them side by side
+    (('a.heic', 'a.HEIF'), ('a.HEIF.jpg', 'a.heic.jpg')),
+    (('a.dng', 'a.TIF'), ('a.TIF', 'a.dng.tif')),
+    (('sub/a.heic', 'sub/a.jpg'), ('sub/a.heic.jpg', 'sub/a.jpg')),
+])
+def test_results_of_other_formats_meet_no_other(tmp_path, files, results):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'x')
+    assert names(gather(tmp_path)) == list(results)
+
+
 def test_missing_files_stay_to_be_reported(folder):
     source, = gather(folder / 'none.jpg')
     assert source.content == folder / 'none.jpg'

@@ -165,7 +165,7 @@ def test_a_training_step_changes_the_weights(tiny_config):
 
 def test_a_training_step_counts_as_three_forwards(command):
     arguments = ('--models', 'isalux', 'semantic_prior', '--sizes', '16x24', '--repeats', '1', '--batch-size', '2',
-                 '--no-memory', '--no-plot')
+                 '--no-memory', '--no-plot', '--overwrite')
     forward, step = (command(*arguments, *mode)[1]['flops'] for mode in ((), ('--train', )))
     assert step['isalux']['16x24'] == 3 * forward['isalux']['16x24'] > 0
     assert step['semantic_prior'] == forward['semantic_prior']  # frozen

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor
 
+from isalux_mm.cli.options import add_overwrite_option, demand_free
 from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.model_zoo import CONFIG_KEY
@@ -45,13 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('config', type=Path)
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('weights', type=Path, help='safetensors file to write')
+    add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, options.checkpoint])
     check_writable(options.weights)
     content = save(packaged_weights(options.config, options.checkpoint),
                    metadata={CONFIG_KEY: options.config.stem, 'source': options.checkpoint.name})
     if len(content) >= MOST_BYTES:
         parser.error(f'{options.weights} would have {len(content):,} bytes, {MOST_BYTES:,} are the most')
-    with whole_file(options.weights) as file:
+    with whole_file(options.weights, overwrite=options.overwrite) as file:
         file.write(content)
     print(f'{options.weights}: {len(content):,} bytes')
     return 0

@@ -20,6 +20,7 @@ SHOWN = {
 }
 MEASURE = 'PSNR'
 DPI = 100
+LEAST = 1e-4  # of a cost that is drawn: the input itself has none
 
 
 def draw(results: Results, folder: Path) -> None:
@@ -40,7 +41,7 @@ def scatter(axes: Axes, lines: Sequence[Line], key: str, label: str) -> None:
     """Quality over a cost on a logarithmic axis."""
     for line in lines:
         cost = float(line.get(key) or 0)
-        if cost > 0:
+        if cost > LEAST:
             published, ours = line['how'] == PUBLISHED, line['row'].startswith(OURS)
             color = 'tab:red' if ours else 'tab:blue'
             axes.scatter(cost, float(line[MEASURE]), color=color, facecolor='none' if published else color, zorder=2)
@@ -49,7 +50,7 @@ def scatter(axes: Axes, lines: Sequence[Line], key: str, label: str) -> None:
     axes.set_xscale('log')
     axes.set_xlabel(label)
     axes.grid(alpha=0.3)
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
 
 
 def strips(axes: Axes, lines: Sequence[Line], pictures: Sequence[Picture]) -> None:
@@ -80,4 +81,5 @@ def save(figure: Figure, path: Path) -> None:
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    write_picture(path, PictureFile(np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / 255))
+    write_picture(path, PictureFile(np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / 255),
+                  overwrite=True)

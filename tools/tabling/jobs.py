@@ -21,6 +21,7 @@ from isalux_mm.evaluation.measures import DARK_INPUT, REFERENCE, choose_measures
 from isalux_mm.evaluation.score_table import ScoreTable, resume
 from isalux_mm.evaluation.scoring import Task, score_all
 from isalux_mm.inference.prepare import prepare_for_inference
+from isalux_mm.io.attempts import outcome, reason
 from isalux_mm.io.whole_file import write_json
 from isalux_mm.model_zoo import find_config, find_weights
 from isalux_mm.registry import MODELS
@@ -32,7 +33,7 @@ TRAINED_RECORD = 'trained.json'
 TRAIN_SCRIPT = ROOT / 'tools/train.py'
 
 
-class JobError(Exception):
+class JobError(RuntimeError):
     """A row that cannot be computed, with the reason; other rows go on."""
 
 
@@ -147,9 +148,9 @@ def train(job: Job, settings: Settings) -> dict[str, Any]:
     words, started = training_words(job, settings), time.time()
     record: dict[str, Any] = dict(
         config_hash=hashed, seed=job.seed, command=_shown(words), commit=commit(), versions=versions())
-    write_json(job.folder / TRAINED_RECORD, record, indent=1)
+    write_json(job.folder / TRAINED_RECORD, record, indent=1, overwrite=True)
     last = folder / 'last_checkpoint'
-    options = ['--resume'] if last.is_file() else []
+    options = ['--resume'] if any(folder.glob('*.pth')) else []
     cut = words.index('--cfg-options') if '--cfg-options' in words else len(words)
     code = subprocess.run([*words[:cut], *options, *words[cut:]], check=False).returncode
     if code or not last.is_file():
@@ -157,7 +158,7 @@ def train(job: Job, settings: Settings) -> dict[str, Any]:
                        + ('' if last.is_file() else ' and no checkpoint'))
     checkpoint = folder / Path(last.read_text(encoding='utf-8').strip()).name
     record |= dict(checkpoint=checkpoint.as_posix(), seconds=time.time() - started, resumed=bool(options))
-    write_json(job.folder / TRAINED_RECORD, record, indent=1)
+    write_json(job.folder / TRAINED_RECORD, record, indent=1, overwrite=True)
     return record
 
 
@@ -179,7 +180,7 @@ def run_on_set(job: Job, evaluation_set: EvaluationSet, training: Mapping[str, A
     how = measured or dict(parameters=job.row.parameters, commit=commit(), versions=versions())
     write_json(job.record(evaluation_set.name), dict(
         how, command=f'python tools/run_table.py {settings.table.as_posix()} --rows "{job.row.name}"',
-        training=training.get('command', '')), indent=1)
+        training=training.get('command', '')), indent=1, overwrite=True)
 
 
 def make_outputs(job: Job, files: Mapping[str, Path], out: Path, training: Mapping[str, Any],
@@ -204,13 +205,13 @@ def make_outputs(job: Job, files: Mapping[str, Path], out: Path, training: Mappi
     whole = all((out / name).is_file() for name in files)
     if found.get('made_of') == made_of and whole and not found['failures'] and not settings.again:
         return found
-    (out / RECORD).unlink(missing_ok=True)
+    write_json(out / RECORD, {}, overwrite=True)  # what it said holds no longer
     if row.peer:
         method, parameters = load_method(row.peer, weights, device=settings.device)
         frozen = 0
     else:
         method, parameters, frozen = load_ours(row, checkpoint, settings.device)
-    return write_outputs(method, files, out, device=settings.device, notes=dict(
+    return write_outputs(method, files, out, device=settings.device, overwrite=True, notes=dict(
         made_of=made_of, parameters=parameters, frozen=frozen, commit=commit(), versions=versions()))
 
 
@@ -276,11 +277,10 @@ def run_all(jobs: list[Job], sets: Mapping[str, EvaluationSet], settings: Settin
     failures = {}
     for number, job in enumerate(jobs, start=1):
         say(f'[{number}/{len(jobs)}] {job.name}')
-        try:
-            run_job(job, sets, settings)
-        except JobError as error:
-            failures[job.name] = str(error)
-            say(f'  left out: {error}')
+        error = outcome(run_job, job, sets, settings)
+        if error is not None:
+            failures[job.name] = reason(error)
+            say(f'  left out: {failures[job.name]}')
     return failures
 
 

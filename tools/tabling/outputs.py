@@ -14,9 +14,10 @@ from peers.catalog import Method
 from rich.console import Console
 from rich.progress import track
 
+from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
-from isalux_mm.io.picture_file import ImageReadError
-from isalux_mm.io.whole_file import write_json
+from isalux_mm.io.names import beside, check_products
+from isalux_mm.io.whole_file import check_free, write_json
 
 RECORD = 'run.json'
 DIGITS = 12  # of a checksum that is shown
@@ -38,10 +39,11 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     Raises:
         ValueError: if there is none.
     """
-    found = {result_name(path, folder): path for path in list_images(folder)}
-    if not found:
+    paths = list_images(folder)
+    if not paths:
         raise ValueError(f'inputs must hold pictures, got {folder} without any')
-    return found
+    names = beside([path.relative_to(folder) for path in paths], '.png')
+    return {name.as_posix(): path for name, path in zip(names, paths)}
 
 
 def result_name(path: Path, folder: Path) -> str:
@@ -50,7 +52,7 @@ def result_name(path: Path, folder: Path) -> str:
 
 
 def write_outputs(method: Method, files: Mapping[str, Path], out: Path, *, notes: Mapping[str, Any],
-                  device: str = 'cpu') -> dict[str, Any]:
+                  device: str = 'cpu', overwrite: bool = False) -> dict[str, Any]:
     """Runs a method on pictures and writes the results as 8-bit PNG.
 
     The time is that of the method alone, picture in memory to picture in memory: wall, and CPU of all threads. The
@@ -63,26 +65,33 @@ def write_outputs(method: Method, files: Mapping[str, Path], out: Path, *, notes
         out: folder of the results and of `run.json`.
         notes: what the record says of the method.
         device: that the method runs on, for the record.
+        overwrite: whether files that are there are replaced.
 
     Returns:
         The record.
+
+    Raises:
+        FileExistsError: before any work, if a file is there and may not be replaced.
+        ValueError: then, if one would be written over a picture that is read.
     """
+    check_products([*(out / name for name in files), out / RECORD], files.values())
+    for name in (*files, RECORD):
+        check_free(out / name, overwrite=overwrite)
     seconds: dict[str, dict[str, float]] = {}
-    failures = []
+    attempts = Attempts()
     for name, path in track(files.items(), out.name, console=Console(stderr=True), transient=True):
-        try:
+        with attempts.attempt(str(path)):
             image = read_image(path)
-        except ImageReadError as error:
-            failures.append(str(error).replace(f'{path.parent}/', ''))
-            continue
-        if not seconds:
-            method(image)
-        wall, cpu = time.perf_counter(), time.process_time()
-        result = method(image)
-        seconds[name] = dict(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
-        write_image(out / name, result)
+            if not seconds:
+                method(image)
+            wall, cpu = time.perf_counter(), time.process_time()
+            result = method(image)
+            spent = dict(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
+            write_image(out / name, result, overwrite=overwrite)
+            seconds[name] = spent
+    failures = [f'{Path(name).name}: {reason}' for name, reason in attempts.failed.items()]
     record = dict(notes, machine=describe_machine(device, torch.get_num_threads()), failures=failures, seconds=seconds)
-    write_json(out / RECORD, record, indent=1)
+    write_json(out / RECORD, record, indent=1, overwrite=overwrite)
     return record
 
 

@@ -22,6 +22,7 @@ PICTURES_HEAD = ('row', 'seed', 'set', 'picture', 'measure', 'value')
 Line = dict[str, str]  # a line of the CSV
 Scores = dict[int | None, dict[str, dict[str, float]]]  # by seed, by measure, by picture
 DIGITS = 6
+SHORTEST = 1e-4  # seconds that are shown: the input itself takes none
 
 
 class Picture(NamedTuple):
@@ -101,7 +102,7 @@ def write_lines(path: Path, lines: Sequence[Line]) -> None:
     """Writes the lines as CSV; columns that no line has are left out."""
     measures = [f'{name}{end}' for name in MEASURES for end in ENDS]
     columns = [name for name in (*HEAD, *measures, *TAIL) if any(line.get(name) for line in lines)]
-    write_csv(path, columns, [[line.get(name, '') for name in columns] for line in lines])
+    write_csv(path, columns, [[line.get(name, '') for name in columns] for line in lines], overwrite=True)
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -180,7 +181,9 @@ def _text(measure: str, value: str | None) -> str:
 def _extra(key: str, value: str) -> str:
     if not value or key in ('trained_on', 'seeds'):
         return value
-    return f'{float(value):.2g}' if key == 'cpu_seconds' else f'{int(value):,}'
+    if key == 'cpu_seconds':
+        return f'{float(value):.2g}' if float(value) > SHORTEST else ''
+    return f'{int(value):,}'
 
 
 def _number(value: float | None) -> str:

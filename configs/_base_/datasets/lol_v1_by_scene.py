@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type='PackEnhanceInputs'),
 ]
 train_dataloader = dict(
-    num_workers=1, dataset=dict(leave_out={{_base_.lol_v1_holdout}}, pipeline=train_pipeline))
+    batch_size=4, num_workers=1, dataset=dict(leave_out={{_base_.lol_v1_holdout}}, pipeline=train_pipeline))
 val_dataloader = dict(
     num_workers=1, dataset=dict(data_prefix={{_base_.train_prefix}}, only={{_base_.lol_v1_holdout}}))
 test_dataloader = dict(num_workers=1)

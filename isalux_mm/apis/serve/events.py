@@ -12,6 +12,7 @@ from isalux_mm.apis.serve.vault import Vault
 from isalux_mm.apis.serve.workbench import RefusedError, Shown, Wish, Workbench
 from isalux_mm.apis.tone import Tone
 from isalux_mm.io.names import distinct
+from isalux_mm.io.whole_file import whole_path
 
 ARCHIVE = 'enhanced.zip'
 GONE = 'The result is no longer here: enhance the picture again.'
@@ -194,7 +195,8 @@ class Events:
         if len(done) < 2:
             return None
         names = distinct([Path(one.download.name) for one in done])
-        with zipfile.ZipFile(folder / ARCHIVE, 'w', zipfile.ZIP_STORED) as archive:
+        with (whole_path(folder / ARCHIVE, overwrite=True) as draft,
+              zipfile.ZipFile(draft, 'w', zipfile.ZIP_STORED) as archive):
             for one, name in zip(done, names):
                 archive.write(one.download, name)
         return folder / ARCHIVE

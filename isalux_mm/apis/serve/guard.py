@@ -113,9 +113,10 @@ class Guard:
         if name is None or name not in LOCAL_NAMES and name not in self.named:
             raise RefusedRequest(400, f'This page is not served under the name {host[:100]!r}: start it with '
                                       '--allow-host NAME.')
-        if origin is None or urlsplit(origin).netloc.lower() == host.lower() and host_name(origin) is not None:
+        if origin is None:
             return
-        if host_name(origin) not in self.named:
+        asking = host_name(origin)
+        if asking is None or asking not in self.named and urlsplit(origin).netloc.lower() != host.lower():
             raise RefusedRequest(403, f'This page takes no requests from {origin[:100]!r}.')
 
     def _path(self, scope: MutableMapping[str, Any]) -> str:

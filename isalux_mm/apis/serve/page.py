@@ -40,9 +40,9 @@ def build_page(workbench: Workbench, vault: Vault, cookie: str) -> 'gr.Blocks':
             with gr.Column(scale=1, min_width=280):
                 upload, wish = _controls(gr, workbench)
                 start = gr.Button('Enhance', variant='primary', elem_id='enhance')
+                line = _words(gr, 'message')
                 download = gr.DownloadButton('Download the result', interactive=False, elem_id='download')
                 archive = gr.DownloadButton('Download all results', visible=False, elem_id='archive')
-                line = _words(gr, 'message')
             with gr.Column(scale=3, min_width=320):
                 picked = gr.Dropdown([], label='Picture', visible=False, elem_id='picture')
                 with gr.Tabs():
@@ -90,7 +90,7 @@ def tile_name(tile: int | None) -> str:
 def _controls(gr: ModuleType, workbench: Workbench) -> tuple[Any, list[Any]]:
     """The file, and what is wished in the order of `wish_of`."""
     limits = workbench.limits
-    upload = gr.File(label=f'Pictures, up to {megapixels(limits.max_pixels)} each', height=180, file_count='multiple',
+    upload = gr.File(label=f'Pictures, up to {megapixels(limits.max_pixels)}', height=180, file_count='multiple',
                      file_types=list(IMAGE_SUFFIXES), elem_id='upload')
     strength = gr.Slider(0, 1, value=1, step=0.05, label='Strength', info='0: the input, 1: the full result',
                          elem_id='strength')

@@ -38,7 +38,7 @@ PREVIEW_PIXELS = 2_000_000  # ours: of a picture on the page; the download is ne
 PREVIEW_SIDE = 16_000  # ours: JPEG holds 65,500, browsers show less
 EXPLAINED_SIDE = 4_000  # ours
 PREVIEW, RESULT = 'preview.jpg', '_enhanced'
-LOSSY = ('JPEG', 'WEBP')
+LOSSY = ('JPEG', 'MPO', 'WEBP', 'AVIF')
 
 OWN_MODEL = 'own'
 
@@ -158,7 +158,7 @@ class Workbench:
         height, width = picture.image.shape[:2]
         shown_size = write_preview(before, picture)
         write_preview(after, self._read(target))
-        lost = losses_of(path, report.lost.get(str(target), ()))
+        lost = losses_of(path, target, picture, report.lost.get(str(target), ()))
         losses = (*lost, *losses_of_preview((height, width), shown_size, picture))
         return Shown(before, after, target, f'{path.name}, {width} x {height} pixels: done.', losses)
 
@@ -236,7 +236,9 @@ def check_upload(path: Path, limits: Limits) -> None:
     try:
         height, width = read_size(path, limits=PictureLimits(pixels=max(limits.max_pixels, MAX_PIXELS)))
     except PictureTooLargeError as error:
-        raise RefusedError(f'{path.name} is too large; up to {megapixels(limits.max_pixels)} are taken.') from error
+        reason = str(error).removeprefix(f'{path}: ').partition(' (')[0]  # how to raise it is not for visitors
+        raise RefusedError(f'{path.name} is too large ({reason}); up to {megapixels(limits.max_pixels)} are taken.'
+                           ) from error
     except ImageReadError as error:
         raise RefusedError(f'{path.name} is no readable picture.') from error
     if height * width > limits.max_pixels:
@@ -262,18 +264,22 @@ def write_preview(path: Path, picture: Picture) -> tuple[int, int]:
     return preview.image.shape[0], preview.image.shape[1]
 
 
-def losses_of(path: Path, lost: Collection[str]) -> list[str]:
+def losses_of(path: Path, target: Path, picture: Picture, lost: Collection[str]) -> list[str]:
     """What the result lacks that the file had, sentences.
 
     Args:
         path: the file.
-        lost: what its writer says.
+        target: the result.
+        picture: what was read.
+        lost: what the result's writer says.
     """
     losses = [f'Without {", ".join(lost)}.'] if lost else []
-    with suppress(OSError, ValueError), Image.open(path) as file:
+    if target.suffix != path.suffix:
+        losses.append(f'Written as {target.suffix}: {path.suffix} is read alone.')
+    with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(path) as file:
         if file.mode == 'CMYK':
             losses.append('CMYK became RGB.')
-        if file.format in LOSSY and not file.info.get('lossless'):
+        if file.format in LOSSY and not picture.lossless:
             losses.append(f'The {file.format} was compressed anew (quality {QUALITY}).')
     return losses
 

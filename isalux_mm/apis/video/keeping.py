@@ -7,6 +7,7 @@ from types import ModuleType
 
 from isalux_mm.apis.video.report import VideoReport
 from isalux_mm.io.names import fitted
+from isalux_mm.io.whole_file import settle
 
 UNFINISHED = '.incomplete'
 
@@ -36,16 +37,11 @@ def kept_unfinished(av: ModuleType, draft: Path, out: Path) -> Path | None:
     """
     if not is_playable(av, draft):
         return None
-    with suppress(OSError), open(draft, 'rb+') as file:
-        os.fsync(file.fileno())
     for number in count(1):
         path = out.with_name(fitted(out.stem, f'{UNFINISHED}{f"-{number}" if number > 1 else ""}{out.suffix}'))
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        except FileExistsError:
-            continue
-        os.replace(draft, path)
-        return path
+        with suppress(FileExistsError, IsADirectoryError):
+            settle(draft, path)
+            return path
     return None
 
 

@@ -94,9 +94,9 @@ class Visit:
 
     def upload(self, path: Path) -> str:
         """Gives the page a file, in the place of the one before; the message that follows."""
-        if self.page.locator("#upload").get_by_label("Clear").count():
+        if self.page.locator('#upload').get_by_label('Clear').count():
             self.page.locator('#upload').get_by_label('Clear').click()
-            self.page.wait_for_function("!document.querySelector('#message p')")
+            self.page.locator('#message p').wait_for(state='detached')
         self.page.set_input_files('#upload input[type=file]', path)
         return self.said()
 

@@ -1,201 +1,26 @@
-"""The page: what it takes and refuses; in a real browser: upload, slider, download, wrong files, a full queue."""
+"""The page in a real browser: upload, slider, download, wrong files, several pictures, a full queue."""
 import io
 import json
 import re
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import browser
 import numpy as np
 import pytest
-import tifffile
-import torch
-from mmengine.config import Config
-from PIL import Image, ImageCms
+from dark_pictures import DARK, PROFILE, save, save_deep
+from PIL import Image
 from processes import wait_until
 
 from isalux_mm import cli
-from isalux_mm.apis import EnhanceInferencer, Tone
-from isalux_mm.apis.serve import Limits, RefusedError, Wish, Workbench, workbench
+from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.serve.events import message, tile_size
 from isalux_mm.apis.serve.page import tile_name
-from isalux_mm.apis.serve.workbench import check_upload
-from isalux_mm.io.picture_file import Picture, read_picture, write_picture
-from isalux_mm.registry import MODELS
+from isalux_mm.functional.illumination import LUMA_WEIGHTS
+from isalux_mm.io.picture_file import read_picture
 
 BLOCKED = Path(__file__).with_name('blocked_page.py')
-BRIGHT = np.kron(np.random.default_rng(0).integers(60, 220, (5, 7, 3), dtype=np.uint8), np.ones((24, 24, 1), np.uint8))
-DARK = (BRIGHT * 0.12).astype(np.uint8)
-PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
-TINY = dict(model=dict(
-    type='LowLightEnhancer',
-    network=dict(type='ISALux', embed_dims=(4, 4), depths=(1, 1), num_heads=(1, 1),
-                 semantic_prior=dict(type='NoPrior'), attention=dict(type='HISAAttention', lora_reduction=2))))
-
-
-def save(path, samples=DARK, **options):
-    Image.fromarray(samples).save(path, **options)
-    return path
-
-
-def save_deep(path):
-    """16 bits, alpha, a profile."""
-    generator = np.random.default_rng(1)
-    write_picture(path, Picture((DARK / np.float32(255)) * generator.uniform(0.9, 1, DARK.shape).astype(np.float32),
-                                generator.random(DARK.shape[:2], dtype=np.float32), 'uint16', icc=PROFILE))
-    return path
-
-
-@pytest.fixture(scope='module')
-def tiny(tmp_path_factory):
-    """An inferencer of a tiny network with random weights: fast."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('weights') / 'tiny.pth'
-    torch.save(MODELS.build(dict(TINY['model'], _scope_='isalux_mm')).state_dict(), path)
-    return EnhanceInferencer(Config(TINY), str(path), device='cpu', show_progress=False)
-
-
-@pytest.fixture
-def bench(tiny, tmp_path):
-    (tmp_path / 'work').mkdir()
-    return Workbench(tiny, tmp_path / 'work', limits=Limits(max_pixels=30_000, max_mb=1))
-
-
-# the workbench
-
-
-@pytest.mark.parametrize('name', ['max_pixels', 'max_mb', 'queue_size', 'max_total_mb', 'keep_minutes',
-                                  'upload_seconds'])
-def test_limits_are_at_least_one(name):
-    with pytest.raises(ValueError, match=f'{name} must be at least 1, got 0'):
-        Limits(**{name: 0})
-
-
-def test_the_result_is_that_of_the_inferencer(bench, tiny, tmp_path):
-    path = save_deep(tmp_path / 'deep.png')
-    wished = dict(strength=0.7, reference_brightness=0.4, highlights='clip')
-    shown = bench.enhance(path, Wish(Tone(**wished)))
-    tiny(path, out=tmp_path / 'expected.png', **wished)
-    found, expected = read_picture(shown.download), read_picture(tmp_path / 'expected.png')
-    np.testing.assert_array_equal(found.image, expected.image)
-    np.testing.assert_array_equal(found.alpha, expected.alpha)
-    assert (found.depth, found.icc, shown.download.name) == ('uint16', PROFILE, 'deep_enhanced.png')
-    assert '168 x 120' in shown.note
-
-
-def test_previews_are_upright_and_small_and_carry_the_profile_alone(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr(workbench, 'PREVIEW_PIXELS', 5_000)
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, 'Maker'
-    shown = bench.enhance(save(tmp_path / 'turned.jpg', exif=exif, icc_profile=PROFILE))
-    for path in (shown.before, shown.after):
-        with Image.open(path) as preview:
-            assert preview.format == 'JPEG' and not preview.getexif() and preview.info['icc_profile'] == PROFILE
-            assert preview.height > preview.width and 4_500 < preview.height * preview.width <= 5_000
-    with Image.open(shown.download) as result:
-        assert result.size == (168, 120) and result.getexif()[0x0112] == 6 and result.getexif()[0x010F] == 'Maker'
-
-
-def test_the_tile_is_handed_on(bench, tmp_path, monkeypatch):
-    path, asked, with_tile = save(tmp_path / 'a.png'), [], EnhanceInferencer.with_tile
-    monkeypatch.setattr(EnhanceInferencer, 'with_tile', lambda self, tile: asked.append(tile) or with_tile(self, tile))
-    whole, tiled = (read_picture(bench.enhance(path, Wish(tile=tile)).download).image for tile in (0, 64))
-    assert asked == [0, 64] and bench.inferencer.tile is None
-    np.testing.assert_allclose(tiled, whole, atol=1.5 / 255)
-
-
-def test_an_explanation_is_drawn(bench, tmp_path):
-    drawing = read_picture(bench.explain(save(tmp_path / 'a.jpg'))).image
-    assert drawing.shape[0] > 200 and drawing.std() > 0.05
-
-
-@pytest.mark.parametrize('samples', [DARK, DARK[..., 0]], ids=['color', 'gray'])
-def test_boxes_on_both_previews(samples, tiny, tmp_path):
-    def overlay(image):
-        drawn = image.copy()
-        drawn[:5, :5] = (255, 0, 0)
-        return drawn, round(image.mean())
-
-    bench = Workbench(tiny, tmp_path, overlay=overlay)
-    shown = bench.enhance(save(tmp_path / 'a.png', samples))
-    before, after, note = bench.detect(shown)
-    means = [round(255 * float(read_picture(path).image.mean())) for path in (shown.before, shown.after)]
-    assert note == f'Objects found: {means[0]} before, {means[1]} after.' and means[0] != means[1]
-    for path in (before, after):
-        assert (read_picture(path).samples()[:5, :5] == (255, 0, 0)).all()
-    assert bench.detect(shown) == (before, after, note)  # asked for again
-
-
-def test_no_detector_is_said(bench, tmp_path):
-    with pytest.raises(RefusedError, match='without a detector'):
-        bench.detect(bench.enhance(save(tmp_path / 'a.png')))
-
-
-def bomb(path):
-    """A PNG whose header claims 30000 x 30000 pixels."""
-    stream = io.BytesIO()
-    Image.fromarray(DARK).save(stream, 'PNG')
-    content = bytearray(stream.getvalue())
-    content[16:24] = (30_000).to_bytes(4, 'big') * 2
-    from zlib import crc32
-    content[29:33] = crc32(bytes(content[12:29])).to_bytes(4, 'big')
-    path.write_bytes(content)
-    return path
-
-
-def float_tiff(path):
-    tifffile.imwrite(path, np.zeros((200, 300, 3), np.float32), compression='zlib', photometric='rgb')
-    return path
-
-
-def large_file(path):
-    save(path)
-    with open(path, 'ab') as file:
-        file.truncate(2**20 + 1)
-    return path
-
-
-@pytest.mark.parametrize(('name', 'make', 'reason'), [
-    ('a.png', lambda path: save(path, np.zeros((200, 300, 3), np.uint8)),
-     r'300 x 200 pixels \(0.06 megapixels\); up to 0.03 megapixels'),
-    ('a.tif', float_tiff, '300 x 200 pixels'),
-    ('a.png', bomb, 'too large; up to 0.03 megapixels'),
-    ('a.png', large_file, '1.0 MiB; up to 1 are taken'),
-    ('a.png', lambda path: path.write_text('no picture') and path, 'a.png is no readable picture'),
-    ('a.tif', lambda path: path.write_text('no picture') and path, 'a.tif is no readable picture'),
-    ('a.png', lambda path: path.write_bytes(b'') or path, 'no readable picture'),
-    ('a.npy', lambda path: np.save(path, DARK) or path, 'a.npy is no picture that the page takes: .png'),
-], ids=['pixels', 'float TIFF', 'bomb', 'bytes', 'text', 'text as TIFF', 'empty', 'array'])
-def test_what_is_refused_is_not_decoded(name, make, reason, tmp_path, monkeypatch):
-    path = make(tmp_path / name)
-    Image.init()  # loads plugins, of which one makes a picture
-    monkeypatch.setattr(Image.Image, 'load', lambda *_: pytest.fail('decoded'))
-    monkeypatch.setattr(tifffile.TiffPage, 'asarray', lambda *_, **__: pytest.fail('decoded'))
-    with pytest.raises(RefusedError, match=reason) as caught:
-        check_upload(path, Limits(max_pixels=30_000, max_mb=1))
-    assert str(tmp_path) not in str(caught.value)
-
-
-def test_a_cut_off_picture_is_refused_by_all(bench, tmp_path):
-    path = save(tmp_path / 'cut.jpg')
-    path.write_bytes(path.read_bytes()[:-300])
-    for work in (bench.enhance, bench.explain):
-        with pytest.raises(RefusedError, match='cut.jpg') as caught:
-            work(path)
-        assert str(tmp_path) not in str(caught.value)
-    with pytest.raises(RefusedError, match='Choose a picture first'):
-        bench.enhance(None)
-
-
-def test_what_has_been_removed_is_said(tiny, tmp_path):
-    bench, path = Workbench(tiny, tmp_path, overlay=lambda image: (image, 0)), save(tmp_path / 'a.png')
-    shown = bench.enhance(path)
-    path.unlink()
-    shown.before.unlink()
-    with pytest.raises(RefusedError, match='a.png is no longer here: upload it again'):
-        bench.enhance(path)
-    with pytest.raises(RefusedError, match='no longer here: enhance the picture again'):
-        bench.detect(shown)
 
 
 @pytest.mark.parametrize('tile', [None, 0, 256, 640])
@@ -290,7 +115,8 @@ def test_upload_slider_keys_and_download(visit, tmp_path):
     assert page.locator('#download').is_disabled()
     assert visit.upload(path) == 'dark.png, 168 x 120 pixels: done.'
     page.wait_for_selector('#compare [role=slider]')
-    page.wait_for_function("[...document.querySelectorAll('#compare img')].every(i => i.complete && i.naturalWidth)")
+    wait_until(lambda: page.locator('#compare img').evaluate_all(
+        'images => images.length && images.every(i => i.complete && i.naturalWidth)'))
     handle = page.locator('#compare [role=slider]')
     box, picture = still(handle), still(page.locator('#compare img').first)
     assert page.locator('#compare img').evaluate_all('images => images.map(i => i.alt)') == ['before', 'after']
@@ -335,7 +161,8 @@ def test_after_wrong_files_the_page_goes_on(visit, tmp_path):
     huge = save(tmp_path / 'huge.png', np.zeros((400, 600, 3), np.uint8))
     assert visit.upload(huge) == 'huge.png has 600 x 400 pixels (0.24 megapixels); up to 0.2 megapixels are taken.'
     deep = save_deep(tmp_path / 'deep.png')
-    assert visit.upload(deep) == 'deep.png, 168 x 120 pixels: done.'
+    assert visit.upload(deep) == ('deep.png, 168 x 120 pixels: done. Shown with 8 bits; the download keeps its depth. '
+                                  'Shown without transparency; the download keeps it.')
     found, given = read_picture(downloaded(page, tmp_path)), read_picture(deep)
     assert (found.depth, found.icc) == ('uint16', PROFILE) and found.image.mean() > 2 * given.image.mean()
     np.testing.assert_array_equal(found.alpha, given.alpha)
@@ -359,6 +186,46 @@ def test_at_the_width_of_a_phone_nothing_is_cut_off(visit, tmp_path):
     for place in ('#upload', '#strength', '#enhance', '#download', '#compare'):
         box = page.locator(place).first.bounding_box()
         assert box['x'] >= 0 and box['x'] + box['width'] <= 390
+
+
+def test_several_pictures_whole_in_view_and_all_in_one_download(visit, tmp_path):
+    page = visit.page
+    paths = [save(tmp_path / 'wide.jpg', DARK[:30]), save(tmp_path / 'tall.png', DARK[:, :20]), tmp_path / 'text.png']
+    paths[2].write_text('no picture')
+    page.set_input_files('#upload input[type=file]', paths)
+    page.get_by_text('2 pictures: done. The JPEG was compressed anew (quality 95). text.png is no readable').wait_for()
+    page.locator('#picture input').click()
+    page.get_by_role('option', name='2: tall_enhanced.png').click()
+    page.get_by_text('tall.png, 20 x 120 pixels: done.').wait_for()
+    images = page.locator('#compare img')
+    wait_until(lambda: images.evaluate_all('images => images.map(i => [i.naturalWidth, i.naturalHeight])')
+               == [[20, 120]] * 2)
+    assert set(images.evaluate_all('images => images.map(i => getComputedStyle(i).objectFit)')) == {'contain'}
+    with page.expect_download() as coming:
+        page.click('#archive')
+    coming.value.save_as(tmp_path / 'all.zip')
+    with zipfile.ZipFile(tmp_path / 'all.zip') as archive:
+        assert archive.namelist() == ['wide_enhanced.jpg', 'tall_enhanced.png'] and archive.testzip() is None
+
+
+def test_brightness_and_highlights(visit, tmp_path):
+    page = visit.page
+    page.get_by_label('number input for Brightness').fill('0.8')
+    page.get_by_label('number input for Brightness').press('Enter')
+    page.locator('#highlights').get_by_label('clip').check()
+    visit.upload(save(tmp_path / 'dark.png'))
+    samples = np.asarray(Image.open(downloaded(page, tmp_path))) / 255
+    assert (samples @ LUMA_WEIGHTS).mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_another_visitor_gets_nothing(visit, chromium, tmp_path):
+    visit.upload(save(tmp_path / 'dark.png'))
+    addresses = [url for url in visit.requests if '/file=' in url]
+    assert len(addresses) == 2 and all(visit.page.request.get(url).status == 200 for url in addresses)
+    stranger = chromium.new_context()
+    stranger.request.get(visit.page.url)  # has a cookie of its own
+    assert [stranger.request.get(url).status for url in addresses] == [403, 403]
+    stranger.close()
 
 
 def test_files_of_the_machine_are_not_served(visit, tmp_path):
