@@ -17,7 +17,7 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 SAFEGUARDS = ('fade', 'gray', 'black')
 # ours, all of these
-FADE = (0.12, 0.4)  # `light` up to which the change is whole, and from which there is none
+FADE = (0.12, 0.36)  # `light` up to which the change is whole, and from which there is none
 SCALE_POWER = 32
 LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
 LONG = 16384  # side from which running sums are taken in float64: float32 would lose what a window holds

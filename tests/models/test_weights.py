@@ -1,6 +1,7 @@
 """The weights that travel with the package fit their config, brighten a photograph, and do no harm to what is not dark.
 
-`EXEMPT` is the one place that says which models are not held to `evaluation.harmlessness.DEMANDS`. Here the exposures
+`MEANWHILE` is the one place that says which demand of `evaluation.harmlessness.DEMANDS` a model does not meet yet, and what
+it is held to in its place. Here the exposures
 are measured on twelve photographs of half the size, chroma on every fourth held-out pair, so that it takes seconds;
 tools/check_harmless.py measures all of them.
 """
@@ -14,7 +15,7 @@ from skimage import data
 
 from isalux_mm.datasets.transforms import resize, to_tensor
 from isalux_mm.evaluation import harmlessness
-from isalux_mm.evaluation.harmlessness import DEMANDS
+from isalux_mm.evaluation.harmlessness import DEMANDS, Demand
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.illumination import halve
@@ -25,7 +26,7 @@ from isalux_mm.model_zoo import find_model, list_models
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
-EXEMPT = {'isalux_zero_shot'}  # trained before the safeguards
+MEANWHILE = {'isalux_zero_shot': dict(exposure_distance=Demand('worst exposure, median photograph', most=0.1))}
 ROOT = Path(__file__).resolve().parents[2]
 HOLDOUT = ROOT / 'configs/_base_/datasets/lol_v1_holdout.py'
 PAIRS = ROOT / 'data/LOL/our485'
@@ -42,10 +43,10 @@ def load(name):
 
 @pytest.fixture(scope='module', params=list_models())
 def harmless(request):
-    """The network of a packaged model that is held to the demands, as a function of images."""
-    if request.param in EXEMPT:
-        pytest.skip(f'{request.param} is exempt from the demands on harmlessness')
-    return prepare_for_inference(load(request.param).network)
+    """The network of a packaged model, as a function of images, and what it is held to."""
+    network = prepare_for_inference(load(request.param).network)
+    network.demands = DEMANDS | MEANWHILE.get(request.param, {})
+    return network
 
 
 @pytest.fixture(scope='module')
@@ -55,9 +56,10 @@ def photographs(shared_data):
     return well_lit[:harmlessness.PHOTOGRAPHS]
 
 
-def assert_demands(values):
-    broken = {name: value for name, value in values.items() if name in DEMANDS and not DEMANDS[name].holds(value)}
-    assert not broken, {name: (value, DEMANDS[name].limits()) for name, value in broken.items()}
+def assert_demands(network, values):
+    demands = network.demands
+    broken = {name: value for name, value in values.items() if name in demands and not demands[name].holds(value)}
+    assert not broken, {name: (value, demands[name].limits()) for name, value in broken.items()}
 
 
 @pytest.mark.parametrize('name', list_models())
@@ -72,15 +74,15 @@ def test_packaged_weights(name):
 
 
 def test_gray_black_white_and_a_lamp(harmless):
-    assert_demands(harmlessness.measure_gray(harmless))
+    assert_demands(harmless, harmlessness.measure_gray(harmless))
 
 
 def test_well_lit_photographs_stay_as_they_are(harmless, photographs):
-    assert_demands(harmlessness.measure_well_lit(harmless, photographs))
+    assert_demands(harmless, harmlessness.measure_well_lit(harmless, photographs))
 
 
 def test_one_photograph_at_ten_exposures(harmless, photographs):
-    assert_demands(harmlessness.measure_exposures(harmless, [halve(p) for p in photographs[:EXPOSED]]))
+    assert_demands(harmless, harmlessness.measure_exposures(harmless, [halve(p) for p in photographs[:EXPOSED]]))
 
 
 def test_color_of_held_out_pairs(harmless):
@@ -88,4 +90,4 @@ def test_color_of_held_out_pairs(harmless):
         pytest.skip('needs the training pairs of LOL-v1 at data/LOL/our485')
     names = Config.fromfile(HOLDOUT).lol_v1_holdout[::EVERY]
     pairs = ([to_tensor(read_image(PAIRS / kind / f'{name}.png'))[None] for kind in ('low', 'high')] for name in names)
-    assert_demands(harmlessness.measure_chroma(harmless, pairs))
+    assert_demands(harmless, harmlessness.measure_chroma(harmless, pairs))
