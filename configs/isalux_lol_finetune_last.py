@@ -1,7 +1,6 @@
 # The last phase of isalux_lol_finetune: two views of 200x300 a step, the learning rate falls to nothing.
 # Expected: see docs/results.md.
-# python tools/train.py configs/isalux_lol_finetune_last.py \
-#     --cfg-options load_from=work_dirs/isalux_lol_finetune/iter_12000.pth
+# python tools/train.py configs/isalux_lol_finetune_last.py --cfg-options load_from=work_dirs/isalux_lol_finetune/iter_12000.pth
 _base_ = [
     './_base_/models/isalux_hours.py',
     './_base_/datasets/lol_v1_by_scene.py',

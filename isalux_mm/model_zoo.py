@@ -15,7 +15,7 @@ WEIGHTS = PACKAGE / 'weights'
 CONFIG_FOLDERS = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
 CONFIG_SUFFIX = '.py'
 CONFIG_KEY = 'config'  # in the metadata of a weights file: the name of its config
-DEFAULT_MODEL = 'isalux_zero_shot'
+DEFAULT_MODEL = 'isalux_general'
 
 
 @dataclass(frozen=True)

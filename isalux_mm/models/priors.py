@@ -133,7 +133,9 @@ class SegmentationPrior(FrozenModule):
         size = self.working_size(*image.shape[-2:])
         # in a traced graph always: at the same size it changes nothing
         if torch.compiler.is_compiling() or size != tuple(image.shape[-2:]):
-            image = F.interpolate(image, size=size, mode='bilinear', antialias=True)
+            # CPUs reduce in single precision alone
+            reduced = F.interpolate(image.float(), size=size, mode='bilinear', antialias=True)
+            image = reduced.to(image.dtype)
         logits = self.logits(image)
         if logits.shape[1] != self.out_channels:
             raise ValueError(f'num_classes must be the channels of the network\'s output, {logits.shape[1]}, '

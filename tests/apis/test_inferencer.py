@@ -361,7 +361,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
 
 
 def test_weights_of_the_bare_network_are_taken(inferencer, tmp_path):
-    packaged = module.find_model('isalux_zero_shot')
+    packaged = module.find_model(module.DEFAULT_MODEL)
     bare = {k.removeprefix('network.'): v for k, v in read_state_dict(packaged.weights).items()}
     torch.save(bare, tmp_path / 'bare.pth')
     other = EnhanceInferencer(packaged.config, tmp_path / 'bare.pth', device='cpu', show_progress=False)

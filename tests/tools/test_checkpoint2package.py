@@ -32,6 +32,15 @@ def test_the_name_of_the_weights_need_not_be_the_configs(tmp_path, monkeypatch, 
         assert packed[name].dtype == expected.dtype and torch.equal(packed[name], expected)
 
 
+def test_of_several_checkpoints_the_mean_is_taken(tmp_path, state):
+    for name, factor in (('a.pth', 1.0), ('b.pth', 3.0)):
+        torch.save({k: v * factor if v.is_floating_point() else v for k, v in state.items()}, tmp_path / name)
+    mean = publisher.packaged_weights(find_config(CONFIG), [tmp_path / 'a.pth', tmp_path / 'b.pth'])
+    for name, value in state.items():
+        expected = (2 * value.double()).half() if value.is_floating_point() else value
+        torch.testing.assert_close(mean[name], expected, rtol=1e-3, atol=1e-7)  # one step of half precision
+
+
 def test_weights_without_metadata_go_by_the_name_of_their_config(tmp_path, monkeypatch):
     from safetensors.torch import save_file
     save_file(dict(a=torch.zeros(1)), tmp_path / f'{CONFIG}.safetensors')
@@ -52,4 +61,4 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, state, change):
     checkpoint = tmp_path / 'iter_7.pth'
     torch.save(dict(state_dict=changed), checkpoint)
     with pytest.raises(ValueError, match='expected the model of .*isalux_cpu.*differs in 1 tensors'):
-        publisher.packaged_weights(find_config(CONFIG), checkpoint)
+        publisher.packaged_weights(find_config(CONFIG), [checkpoint])

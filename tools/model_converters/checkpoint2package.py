@@ -3,13 +3,16 @@
     python tools/model_converters/checkpoint2package.py configs/isalux_zero_shot.py \\
         work_dirs/isalux_zero_shot/iter_12000.pth isalux_mm/weights/isalux_zero_shot.safetensors
 
-Of a training with averaged weights the checkpoint's `state_dict` holds the average. Every tensor of the config's model
+Of a training with averaged weights the checkpoint's `state_dict` holds the average. Of several checkpoints the mean of
+their weights is taken, which is of use where they started from the same ones. Every tensor of the config's model
 has to be there, and no other.
 """
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from safetensors.torch import save
@@ -25,33 +28,42 @@ from isalux_mm.registry import MODELS
 MOST_BYTES = 8 * 2**20
 
 
-def packaged_weights(config: Path, checkpoint: Path) -> dict[str, Tensor]:
-    """The tensors of the config's model, floating ones in half precision.
+def packaged_weights(config: Path, checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors of the config's model, floating ones in half precision and the mean of those of the checkpoints.
 
     Raises:
-        ValueError: if the checkpoint is of another model.
+        ValueError: if a checkpoint is of another model.
     """
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'isalux_mm'))
-    own, state = MODELS.build(cfg.model).state_dict(), read_state_dict(checkpoint)
-    wrong = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
-    if wrong:
-        raise ValueError(f'{checkpoint}: expected the model of {config}, differs in {len(wrong)} tensors: {wrong[:3]}')
-    return {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()}
+    own = MODELS.build(cfg.model).state_dict()
+    states = [read_state_dict(checkpoint) for checkpoint in checkpoints]
+    for checkpoint, state in zip(checkpoints, states):
+        wrong = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
+        if wrong:
+            raise ValueError(
+                f'{checkpoint}: expected the model of {config}, differs in {len(wrong)} tensors: {wrong[:3]}')
+    return {name: _mean([state[name] for state in states]).contiguous() for name in own}
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    """In half precision; of numbers that are not floating the first."""
+    return torch.stack(values).double().mean(0).half() if values[0].is_floating_point() else values[0]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the weights; 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', type=Path)
-    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('checkpoints', type=Path, nargs='+', metavar='checkpoint')
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
-    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, options.checkpoint])
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, *options.checkpoints])
     check_writable(options.weights)
-    content = save(packaged_weights(options.config, options.checkpoint),
-                   metadata={CONFIG_KEY: options.config.stem, 'source': options.checkpoint.name})
+    source = ' + '.join(path.name for path in options.checkpoints)
+    content = save(packaged_weights(options.config, options.checkpoints),
+                   metadata={CONFIG_KEY: options.config.stem, 'source': source})
     if len(content) >= MOST_BYTES:
         parser.error(f'{options.weights} would have {len(content):,} bytes, {MOST_BYTES:,} are the most')
     with whole_file(options.weights, overwrite=options.overwrite) as file:

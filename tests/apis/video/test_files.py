@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from isalux_mm.apis.video import VideoEnhancer
+from isalux_mm.apis.video import UnfinishedError, VideoEnhancer
 from isalux_mm.apis.video.containers import is_address
 from isalux_mm.inference.temporal import TemporalEnhancer
 
@@ -64,7 +64,7 @@ def test_a_result_that_comes_while_the_film_is_worked_on_stays(enhancer, tmp_pat
         return real(self, *arguments, **options)
 
     monkeypatch.setattr(VideoEnhancer, 'enhance_frame', meanwhile)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(UnfinishedError, match='come into being in the meantime'):
         enhancer(clip(tmp_path / 'in.mkv'), tmp_path / 'out.mkv')
     assert (tmp_path / 'out.mkv').read_bytes() == b'of somebody'
 
