@@ -62,7 +62,8 @@ def train(cfg: 'Config', args: argparse.Namespace) -> int:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
-    from isalux_mm.engine.training import end_workers, prepare_training
+    from isalux_mm.engine.training import check_temporary_folder, end_workers, prepare_training
+    check_temporary_folder(cfg.train_dataloader.get('num_workers', 0))
     if args.amp:
         set_mixed_precision(cfg)
     set_resume(cfg, args.resume)

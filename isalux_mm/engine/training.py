@@ -1,5 +1,6 @@
 """A config made ready for a training that can be cut off at any moment: mmengine's parts by ours of the same use."""
 import os
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +9,14 @@ import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
+from torch.multiprocessing import get_sharing_strategy
 
 from isalux_mm.io.checkpoint_file import read_checkpoint
 
 LOOPS = {'IterBasedTrainLoop': 'isalux_mm.CheckedIterLoop', 'EpochBasedTrainLoop': 'isalux_mm.CheckedEpochLoop'}
 HOOK, DURABLE = 'CheckpointHook', 'isalux_mm.DurableCheckpointHook'
+SOCKET_BYTES = 107  # of the longest name of a Unix socket on Linux
+WORKER_SOCKET = 'pymp-xxxxxxxx/listener-xxxxxxxx'  # of Python's multiprocessing, in the folder for temporary files
 SAMPLER, DATASET = 'isalux_mm.PlacedSampler', 'isalux_mm.SeededDataset'
 
 
@@ -57,6 +61,20 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
     seed = content.get('meta', {}).get('seed')
     if isinstance(seed, int) and not isinstance(seed, bool):
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+
+
+def check_temporary_folder(workers: int) -> None:
+    """Checks that processes that load data can send it: by sockets in the folder for temporary files, where a name
+    that is too long is an error that nobody hears of, and the training waits for ever.
+
+    Raises:
+        ValueError: if that folder's name is too long.
+    """
+    name = os.path.join(tempfile.gettempdir(), WORKER_SOCKET)
+    if workers and get_sharing_strategy() == 'file_descriptor' and len(os.fsencode(name)) > SOCKET_BYTES:
+        most = SOCKET_BYTES - len(WORKER_SOCKET) - 1
+        raise ValueError(f'TMPDIR must have at most {most} bytes for train_dataloader.num_workers > 0, '
+                         f'got {tempfile.gettempdir()}')
 
 
 def join_processes(cfg: Config) -> None:

@@ -6,6 +6,8 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from processes import environment, started, wait_until
 from small_training import ROOT, logged_losses, write_config, write_pairs
 
 from isalux_mm.cli import main
+from isalux_mm.engine.training import check_temporary_folder
 from isalux_mm.engine.work_folder import DRAFT, LOCK, WorkFolderError, checkpoint_of, held
 from isalux_mm.io.checkpoint_file import CheckpointError, read_checkpoint
 from isalux_mm.io.whole_file import whole_path
@@ -273,14 +276,19 @@ def command(folder: Path, data: Path, *arguments: str, iterations: int, interval
             f'default_hooks.checkpoint.interval={interval}', 'default_hooks.checkpoint.max_keep_ckpts=1', *options]
 
 
+@pytest.fixture
+def short_folder():
+    """A folder whose name leaves room for the sockets of data workers, which have 107 bytes; that of a test may not."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(('number', 'group'), [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGTERM, True)])
-def test_a_training_that_is_asked_to_end_saves_first(data, tmp_path, number, group):
+def test_a_training_that_is_asked_to_end_saves_first(data, tmp_path, short_folder, number, group):
     """Alone, and with its workers, as a terminal or a batch system does it."""
     arguments = command(tmp_path, data, iterations=100000, interval=100000, options=['train_dataloader.num_workers=2'])
-    temporary = tmp_path / 'tmp'
-    temporary.mkdir()
-    with started(*arguments, env=environment(TMPDIR=str(temporary)), start_new_session=True, stderr=subprocess.PIPE,
+    with started(*arguments, env=environment(TMPDIR=str(short_folder)), start_new_session=True, stderr=subprocess.PIPE,
                  stdout=subprocess.DEVNULL, text=True) as process:
         wait_until(lambda: len(logged_losses(tmp_path / 'work')) > 2, process)
         os.killpg(process.pid, number) if group else process.send_signal(number)
@@ -289,7 +297,15 @@ def test_a_training_that_is_asked_to_end_saves_first(data, tmp_path, number, gro
     done = int(re.search(r'after iteration (\d+); .*iter_\1\.pth is saved', said)[1])
     assert checkpoint_of(tmp_path / 'work').name == f'iter_{done}.pth'
     assert read_checkpoint(tmp_path / f'work/iter_{done}.pth')['meta']['iter'] == done
-    assert not list(temporary.iterdir()) and not (tmp_path / 'work' / LOCK).exists()
+    assert not list(short_folder.iterdir()) and not (tmp_path / 'work' / LOCK).exists()
+
+
+@pytest.mark.parametrize(('length', 'workers', 'fits'), [(75, 2, True), (76, 2, False), (76, 0, True)])
+def test_a_folder_whose_sockets_would_have_no_name_is_said_at_the_start(monkeypatch, length, workers, fits):
+    """107 bytes, by unix(7), less 32 of `/pymp-xxxxxxxx/listener-xxxxxxxx`."""
+    monkeypatch.setattr(tempfile, 'tempdir', '/' + 'a' * (length - 1))
+    with nullcontext() if fits else pytest.raises(ValueError, match='TMPDIR must have at most 75 bytes'):
+        check_temporary_folder(workers)
 
 
 @pytest.mark.slow
