@@ -52,10 +52,10 @@ rows = [
 """
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory) -> Path:
+@pytest.fixture
+def folder(tmp_path) -> Path:
     """Three pairs, a config, weights, somebody's results, and a table of all these."""
-    folder = tmp_path_factory.mktemp('table')
+    folder = tmp_path / 'table'
     rng = np.random.default_rng(0)
     for k in range(3):
         high = rng.random((24, 28, 3), np.float32)
