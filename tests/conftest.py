@@ -9,6 +9,7 @@ import pytest
 import torch
 from kept_state import kept_state, seed
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 DATA_VARIABLE = 'ISALUX_DATA'
 DATA_NEIGHBOR = Path(__file__).resolve().parents[2] / 'shared' / 'data'
@@ -18,6 +19,7 @@ SEED = 0  # of every test: their order is random, their numbers are not
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    Image.init()  # else in the middle of the first test that opens a picture, which may have replaced what Pillow calls
     config.option.randomly_reset_seed = False  # pytest-randomly's, after which a test's numbers would hang on the order
     for name, handler in SIGNALS.items():
         if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
