@@ -1,6 +1,6 @@
 """What a network saw and chose for one picture: priors, enrichment weights and routing, read off and drawn."""
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.priors import VOC_CLASSES
 from isalux_mm.models.statistics import weighing
-from isalux_mm.visualization.explanation import Explanation, draw_explanation
-from isalux_mm.visualization.panels import to_array
+
+if TYPE_CHECKING:
+    from isalux_mm.visualization.explanation import Explanation
 
 EXPLAINED = '_explained.png'  # end of a drawing's name
 EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing is read off at that size
@@ -36,6 +37,9 @@ def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device:
     Returns:
         (H', W', 3), uint8, RGB.
     """
+    from isalux_mm.visualization.explanation import draw_explanation  # with matplotlib
+    from isalux_mm.visualization.panels import to_array
+
     seen, shown = (reduced(image[None], EXPLAINED_PIXELS) for image in (low, enhanced))
     if visible is None:
         return draw_explanation(to_array(seen[0]), to_array(shown[0]), explain(network, seen.to(device)))
@@ -45,7 +49,7 @@ def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device:
 
 
 @torch.no_grad()
-def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None) -> Explanation:
+def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None) -> 'Explanation':
     """Priors, enrichment weights and routing of a network for one picture.
 
     Args:
@@ -57,6 +61,8 @@ def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None)
     Raises:
         ValueError: if `image` holds more than one picture.
     """
+    from isalux_mm.visualization.explanation import Explanation
+
     check_image(image, '1 3 H W')
     if not isinstance(network, ISALux):
         return Explanation(None, None, (), (), {}, (), (), ())

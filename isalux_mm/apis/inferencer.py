@@ -1,17 +1,13 @@
 """`EnhanceInferencer`: pictures in any form in, enhanced pictures or files out."""
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.infer import BaseInferencer
 from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
-from torch import Tensor, nn
+from torch import Tensor
 
 from isalux_mm.apis.explaining import draw_explained
 from isalux_mm.apis.jobs import (
@@ -26,6 +22,8 @@ from isalux_mm.apis.jobs import (
     read_ahead,
     to_tensor,
 )
+from isalux_mm.apis.loading import ModelLike, NetworkInferencer
+from isalux_mm.apis.progress import progress_bar
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.visible_part import is_seen_in_part, visible_part
@@ -35,18 +33,16 @@ from isalux_mm.inference.tiled import enhance_tiled
 from isalux_mm.io.attempts import outcome
 from isalux_mm.io.images import write_image
 from isalux_mm.io.picture_file import Picture, write_picture
-from isalux_mm.model_zoo import DEFAULT_MODEL, find_model
-from isalux_mm.models.pretrained import check_shapes, read_state_dict
-from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
+from isalux_mm.model_zoo import DEFAULT_MODEL
+from isalux_mm.registry import INFERENCERS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
 
 DTYPES = ('float32', 'float16', 'bfloat16')
-PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
 READ_AHEAD = 2  # pictures decoded while the network works
 
 
 @INFERENCERS.register_module()
-class EnhanceInferencer(BaseInferencer):
+class EnhanceInferencer(NetworkInferencer):
     """Enhances pictures: `EnhanceInferencer()('dark.jpg')['predictions'][0]`.
 
     Args:
@@ -69,7 +65,7 @@ class EnhanceInferencer(BaseInferencer):
     postprocess_kwargs: set[str] = set()
 
     def __init__(self,
-                 model: str | Path | Config | ConfigDict | dict = DEFAULT_MODEL,
+                 model: ModelLike = DEFAULT_MODEL,
                  weights: str | Path | None = None,
                  device: str | None = None,
                  scope: str | None = SCOPE,
@@ -79,9 +75,9 @@ class EnhanceInferencer(BaseInferencer):
                  tile: int | None = None):
         check_choice(dtype, DTYPES, 'dtype')
         check_tile(tile)
-        super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
+        super().__init__(model, weights, device, scope, show_progress)
         self.tile, self.dtype = tile, dtype
-        self.network = prepare_for_inference(self.model.network, dtype=dtype)
+        self.network = prepare_for_inference(self.trained, dtype=dtype)
         self.report = EnhanceReport()
 
     def __call__(self,
@@ -143,8 +139,7 @@ class EnhanceInferencer(BaseInferencer):
         drawings: dict[int, np.ndarray | str | None] = {job.index: str(job.drawing) for job in jobs if job.drawing}
         drawings |= {job.index: None for job in waiting if job.drawing}
         predictions = self._skip(jobs, waiting)
-        with Progress(console=Console(stderr=True), disable=not self.show_progress, transient=True) as progress:
-            bar = progress.add_task('enhancing', total=len(waiting))
+        with progress_bar('enhancing', len(waiting), shown=self.show_progress) as advance:
             for batch in self.preprocess(waiting, batch_size, array_order=array_order):
                 made = self.forward(batch, tone=tone)
                 drawn = self.visualize(jobs, made, return_explanation=return_explanation)
@@ -152,7 +147,7 @@ class EnhanceInferencer(BaseInferencer):
                 places = [one.job.index for one in made]
                 predictions |= zip(places, results['predictions'])
                 drawings |= {place: one for place, one in zip(places, results['visualization']) if one is not None}
-                progress.advance(bar, len(batch))
+                advance(len(batch))
         return dict(
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
@@ -196,7 +191,7 @@ class EnhanceInferencer(BaseInferencer):
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
                    array_order: str = 'rgb') -> Iterator[list[Loaded]]:
         """Reads pictures ahead of the network, and yields them in batches; in the place of a broken one its error."""
-        pairs = read_ahead(lambda job: self.pipeline(job, array_order), inputs, batch_size - 1 + READ_AHEAD)
+        pairs = read_ahead(lambda job: load(job, array_order), inputs, batch_size - 1 + READ_AHEAD)
         yield from self._get_chunk_data(pairs, batch_size)
 
     def forward(self, inputs: Sequence[Loaded], *, tone: Tone | None = None) -> list[Enhanced]:
@@ -283,7 +278,7 @@ class EnhanceInferencer(BaseInferencer):
             part = visible_part(made.picture)
             if part is not None:
                 low, enhanced, visible = part.image, part.of(enhanced), part.weights
-            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible)
+            drawing = draw_explained(self.trained, to_tensor(low), enhanced, device=self.device, visible=visible)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
             if job.target is None:
@@ -335,66 +330,8 @@ class EnhanceInferencer(BaseInferencer):
         with self._attempt(job):
             raise error
 
-    def _load_model_from_metafile(self, model: str) -> tuple[Config, str]:
-        """A packaged model by name (BaseInferencer's hook for names)."""
-        found = find_model(model)
-        return Config.fromfile(found.config), str(found.weights)
-
-    def _init_model(self, cfg: Config | ConfigDict, weights: str | None, device: str) -> nn.Module:
-        """Builds the model of a config; reads weights without unpickling code, and wants all of the network's."""
-        self.device = reachable_device(device)
-        if 'model' not in cfg:
-            raise ValueError(f"model must be a config with a 'model', got keys {list(cfg)[:5]}")
-        model = MODELS.build(dict(cfg.model, _scope_=self.scope))
-        if weights is not None:
-            load_network(model.network, weights)
-        elif next(model.network.parameters(), None) is not None:
-            raise ValueError('weights must be given with a config of a network that has parameters, got None')
-        return model.to(self.device).eval()
-
-    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[Job, str], Loaded]:
-        return load
-
-    def _init_collate(self, cfg: Config | ConfigDict) -> None:
-        """None: pictures of one size are stacked, whatever the config's loader does."""
-
-    def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
-        """None: explanations are drawn without mmengine's visualizer."""
-
-
-def reachable_device(name: str) -> torch.device:
-    """The device of a name.
-
-    Raises:
-        ValueError: if it is no name of a device or PyTorch does not reach it.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device must be one that this PyTorch reaches, such as 'cpu', got {name!r} "
-                         f'({str(error).splitlines()[0]})') from error
-    return device
-
 
 def check_tile(tile: int | None) -> None:
     """Raises a `ValueError` if the side of tiles is negative."""
     if tile is not None and tile < 0:
         raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
-
-
-def load_network(network: nn.Module, path: str | Path) -> None:
-    """Loads a network's weights from a checkpoint of its `LowLightEnhancer` or of itself.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a tensor of the network is missing in it or has another shape.
-    """
-    state = {key.removeprefix(PREFIX): value for key, value in read_state_dict(path).items()}
-    own = network.state_dict()
-    missing = [key for key in own if key not in state]
-    if missing:
-        raise ValueError(f'{path} must hold all tensors of the network, {len(missing)} of {len(own)} are missing, '
-                         f'such as {missing[:3]}: is it of another model?')
-    check_shapes(own, state, name=str(path))
-    network.load_state_dict({key: state[key] for key in own})

@@ -11,8 +11,8 @@ from torch import Tensor
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.model_zoo import find_weights
-from isalux_mm.models.base import routed
-from isalux_mm.models.enhancer import build_network, run_unpadded
+from isalux_mm.models.base import build_network, routed
+from isalux_mm.models.enhancer import run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
 from isalux_mm.registry import MODELS, SCOPE
