@@ -2,6 +2,7 @@
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ from isalux_mm.apis.jobs import (
     EnhanceReport,
     Job,
     Loaded,
+    Step,
     groups_of_size,
     is_outdated,
     jobs_of,
     load,
     read_ahead,
     to_tensor,
+    write_behind,
 )
 from isalux_mm.apis.loading import ModelLike, NetworkInferencer
 from isalux_mm.apis.progress import progress_bar
@@ -33,6 +36,7 @@ from isalux_mm.inference.tiled import enhance_tiled
 from isalux_mm.io.attempts import outcome
 from isalux_mm.io.images import write_image
 from isalux_mm.io.picture_file import Picture, write_picture
+from isalux_mm.io.whole_file import drafts_removed_on_signals
 from isalux_mm.model_zoo import DEFAULT_MODEL
 from isalux_mm.registry import INFERENCERS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
@@ -139,15 +143,17 @@ class EnhanceInferencer(NetworkInferencer):
         drawings: dict[int, np.ndarray | str | None] = {job.index: str(job.drawing) for job in jobs if job.drawing}
         drawings |= {job.index: None for job in waiting if job.drawing}
         predictions = self._skip(jobs, waiting)
-        with progress_bar('enhancing', len(waiting), shown=self.show_progress) as advance:
-            for batch in self.preprocess(waiting, batch_size, array_order=array_order):
-                made = self.forward(batch, tone=tone)
-                drawn = self.visualize(jobs, made, return_explanation=return_explanation)
-                results = self.postprocess(made, drawn, return_datasamples)
-                places = [one.job.index for one in made]
+        names = [job.name for job in jobs]
+        bar = progress_bar('enhancing', len(waiting), shown=self.show_progress)
+        with drafts_removed_on_signals(), self.report.ordered(names), bar as advance:
+            batches = self.preprocess(waiting, batch_size, array_order=array_order)
+            steps = (self._step(batch, tone, return_explanation) for batch in batches)
+            for step in write_behind(self._written, steps):
+                results = self.postprocess(step.made, step.drawn, return_datasamples)
+                places = [one.job.index for one in step.made]
                 predictions |= zip(places, results['predictions'])
                 drawings |= {place: one for place, one in zip(places, results['visualization']) if one is not None}
-                advance(len(batch))
+                advance(step.size)
         return dict(
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
@@ -240,6 +246,23 @@ class EnhanceInferencer(NetworkInferencer):
         """
         return dict(predictions=[self._finish(made, return_datasample) for made in preds], visualization=visualization)
 
+    def _step(self, batch: Sequence[Loaded], tone: Tone, explained: bool) -> Step:
+        """A batch enhanced and drawn, not written."""
+        made = self.forward(batch, tone=tone)
+        drawn = self.visualize([one.job for one in made], made, return_explanation=explained)
+        return Step(len(batch), made, drawn)
+
+    def _written(self, step: Step) -> Step:
+        """A step whose files are written; in a thread of its own, which reports nothing."""
+        return replace(step, made=[self._write(made) for made in step.made])
+
+    def _write(self, made: Enhanced) -> Enhanced:
+        """A result whose file, where one is wanted, is written or has failed."""
+        job = made.job
+        if job.target is None or job.made:
+            return made
+        return replace(made, file=outcome(lambda: write_picture(job.target, made.result(), overwrite=job.overwrite)))
+
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
         results = outcome(self._results, [picture for _, picture in group], tone)
@@ -290,19 +313,21 @@ class EnhanceInferencer(NetworkInferencer):
         return None
 
     def _finish(self, made: Enhanced, return_datasample: bool) -> np.ndarray | str | EnhanceDataSample | None:
-        """Writes or returns one result; `None` where that failed."""
+        """Reports and returns the file of a result, written by now, or the result; `None` where writing failed."""
         job = made.job
         if job.made:
             return str(job.target)
         with self._attempt(job):
-            result = made.result()
             if job.target is not None:
-                lost = write_picture(job.target, result, overwrite=job.overwrite)
-                self.report.lost |= {str(job.target): lost} if lost else {}
-            self.report.done.append(str(job.target or job.source.name))
-            if job.target is not None:
+                file = self._write(made).file if made.file is None else made.file
+                if isinstance(file, BaseException):
+                    raise file
+                self.report.lost |= {str(job.target): file} if file else {}
+                self.report.done.append(str(job.target))
                 return str(job.target)
-            return made.data_sample() if return_datasample else result.samples()
+            found = made.data_sample() if return_datasample else made.result().samples()
+            self.report.done.append(str(job.source.name))
+            return found
         return None
 
     def _skip(self, jobs: Sequence[Job], waiting: Sequence[Job]) -> dict[int, str]:
