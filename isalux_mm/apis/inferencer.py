@@ -258,10 +258,10 @@ class EnhanceInferencer(NetworkInferencer):
 
     def _write(self, made: Enhanced) -> Enhanced:
         """A result whose file, where one is wanted, is written or has failed."""
-        job = made.job
-        if job.target is None or job.made:
+        target = made.job.target
+        if target is None or made.job.made:
             return made
-        return replace(made, file=outcome(lambda: write_picture(job.target, made.result(), overwrite=job.overwrite)))
+        return replace(made, file=outcome(lambda: write_picture(target, made.result(), overwrite=made.job.overwrite)))
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""

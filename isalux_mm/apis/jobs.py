@@ -97,7 +97,8 @@ class Job:
 
 
 Loaded = tuple[Job, Picture | BaseException]
-Item, Written = TypeVar('Item'), TypeVar('Written')
+Item = TypeVar('Item')
+Written = TypeVar('Written')
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_listed_is_a_failure(curve, tmp_path, monkeypatc
 
 @pytest.mark.parametrize('batch_size', [1, 3])
 def test_one_is_written_while_the_next_is_enhanced(curve, tmp_path, monkeypatch, batch_size):
-    """The thread that writes waits for the network's next picture: done one after the other that would last for ever."""
+    """The thread that writes waits for the network's next picture: one after the other would last for ever."""
     for i in range(7):
         save(tmp_path / f'in/{i}.png', DARK // (i + 1))
     entered, real_enhance, real_write = [threading.Event() for _ in range(8)], curve.enhance, module.write_picture
