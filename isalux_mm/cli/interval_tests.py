@@ -77,14 +77,16 @@ def run_with_intervals(args: argparse.Namespace) -> int:
     from mmengine.dist import is_main_process
 
     from isalux_mm.det.detections import KeptTests
-    from isalux_mm.det.intervals import RESAMPLES, check_paired, figures_of, interval_text
+    from isalux_mm.det.intervals import RESAMPLES, check_tested_alike, figures_of, interval_text
     from isalux_mm.io.whole_file import write_json, write_text
     kept = None
     if args.against and len(args.against) == 1:
-        kept = KeptTests.load(args.against[0])
-        gains = args.gains or [None]
-        check_paired(KeptTests(Path(args.config).stem, kept.images, (), {
-            (gain, 0, draw): None for gain in gains for draw in range(args.draws)}), kept)  # ahead of any work
+        pairs = {(gain, draw) for gain in args.gains or [None] for draw in range(args.draws)}
+        try:
+            kept = KeptTests.load(args.against[0])
+            check_tested_alike(Path(args.config).stem, pairs, kept)
+        except (OSError, ValueError) as error:
+            raise WrongUseError(str(error)) from error
     own, metric, values = run_tests(args, args.config, args.checkpoint)
     if args.against and kept is None:
         kept = run_tests(args, args.against[0], args.against[1:])[0]
@@ -95,9 +97,9 @@ def run_with_intervals(args: argparse.Namespace) -> int:
         own.save(args.keep, overwrite=args.overwrite)
     resamples = args.resamples or RESAMPLES
     rows = figures_of(metric, own, kept, groups=groups_of(metric), resamples=resamples)
-    print_figures(rows, own, kept)
     note = interval_text(resamples)
-    print(note)
+    print(f'{own.name} against {kept.name}:' if kept else f'{own.name}:')
+    print(as_markdown(rows, against=kept is not None), note, sep='\n')
     if args.table:
         write_text(args.table, as_csv(rows), overwrite=args.overwrite)
     if args.json:
@@ -128,7 +130,10 @@ def run_tests(args: argparse.Namespace, config: str,
                 set_draw(cfg, draw, gain, wanted=args.draws > 1)
                 runner = Runner.from_cfg(cfg)
                 metrics: Any = runner.test_loop.evaluator.metrics
-                metric, keeper = box_metric_of(metrics), KeptDetections()
+                try:
+                    metric, keeper = box_metric_of(metrics), KeptDetections()
+                except ValueError as error:
+                    raise WrongUseError(str(error)) from error
                 metrics.append(keeper)
                 keeper.dataset_meta = metric.dataset_meta
                 load_checkpoint(getattr(runner.model, 'module', runner.model), checkpoint)
@@ -146,12 +151,12 @@ def set_draw(cfg: 'Config', draw: int, gain: float | None, *, wanted: bool) -> N
     """Sets the seed of the darkness of the test images: its own, or 0, and as many further as draws went before.
 
     Raises:
-        ValueError: if several draws are wanted of a pipeline that draws nothing.
+        WrongUseError: if several draws are wanted of a pipeline that draws nothing.
     """
     darkening = [t for t in cfg.test_dataloader.dataset.pipeline if t.type.endswith('DarkenImage')]
     if wanted and not darkening and gain != 1:
-        raise ValueError('--draws needs DarkenImage in test_dataloader.dataset.pipeline, got '
-                         f'{[t.type for t in cfg.test_dataloader.dataset.pipeline]}')
+        raise WrongUseError('--draws needs DarkenImage in test_dataloader.dataset.pipeline, got '
+                            f'{[t.type for t in cfg.test_dataloader.dataset.pipeline]}')
     for transform in darkening:
         transform.seed = (transform.get('seed') or 0) + draw
 
@@ -172,22 +177,20 @@ def groups_of(metric: 'CocoMetric') -> dict[str, list[int]]:
     return getattr(metric, 'image_groups', dict)()
 
 
-def print_figures(rows: Sequence['Figure'], own: 'KeptTests', other: 'KeptTests | None') -> None:
-    """The figures on the terminal, a row each."""
-    from rich.console import Console
-    from rich.table import Table
-    names = f'{own.name} against {other.name}' if other else own.name
-    table = Table(*(HEAD if other else HEAD[:7]), title=names)
+def as_markdown(rows: Sequence['Figure'], *, against: bool) -> str:
+    """The figures as a table in Markdown, a row each."""
+    head = HEAD if against else HEAD[:7]
+    lines = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
     for row in rows:
         cells = [
             '-' if row.gain is None else f'{row.gain:g}', f'{row.group} ({row.images})', row.figure,
             f'{row.value:.4f}', between(row.low, row.high), spread(row.draw_deviation),
             spread(row.checkpoint_deviation)]
-        if other:
+        if against:
             cells += [f'{row.against:.4f}', f'{row.difference:+.4f}',
                       between(row.difference_low, row.difference_high, sign='+')]
-        table.add_row(*cells)
-    Console().print(table)
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
 
 
 def between(low: float, high: float, sign: str = '') -> str:

@@ -89,8 +89,8 @@ def decoder_of(detector: nn.Module) -> Decoder:
         for kind, decoder in DECODERS.items():
             if isinstance(head, kind) and predicts_as(head, decoder.rule):
                 return decoder
-    raise ValueError('a detector exports if it has one stage and YOLOX\'s head, or one that predicts by mmdet\'s common '
-                     'rule (RetinaNet, FCOS, ATSS, RTMDet and their like), got '
+    raise ValueError("a detector exports if it has one stage and YOLOX's head, or one that predicts by mmdet's "
+                     'common rule (RetinaNet, FCOS, ATSS, RTMDet and their like), got '
                      f'{type(detector).__name__} with the head {type(head).__name__}: {ADVICE}')
 
 

@@ -5,7 +5,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,6 +17,7 @@ from isalux_mm.functional.average_precision import CategoryMatches
 from isalux_mm.io.whole_file import whole_file
 
 ALL_AREAS = [[0, 1e10]]  # pycocotools' range of areas 'all'
+MOST_FOR_AP = 100  # detections of an image and category, pycocotools'
 FIELDS = ('image', 'category', 'score', 'box')
 Key = tuple[float | None, int, int]  # of a test: gain, place of the checkpoint, draw of the darkness
 
@@ -102,7 +103,7 @@ class KeptTests:
             np.savez_compressed(file, notes=np.array(notes), images=np.array(self.images, np.int64), **arrays)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> 'KeptTests':
         """Reads a file of `save`; nothing in it is run.
 
         Raises:
@@ -129,7 +130,7 @@ def box_metric_of(metrics: Iterable[BaseMetric]) -> CocoMetric:
     for metric in metrics:
         if isinstance(metric, CocoMetric) and 'bbox' in metric.metrics and not metric.format_only:
             return metric
-    raise ValueError('intervals of a detector need a metric of boxes in COCO\'s format (CocoMetric with metric=\'bbox\', '
+    raise ValueError("intervals of a detector need a metric of boxes in COCO's format (CocoMetric with metric='bbox', "
                      f'ExDarkMetric), got {", ".join(type(metric).__name__ for metric in metrics)}')
 
 
@@ -154,8 +155,8 @@ def matched(metric: CocoMetric, detections: Detections, images: Sequence[int]) -
         evaluation.evaluate()
     every = category_matches(evaluation, max(metric.proposal_nums))
     half = [CategoryMatches(m.image, m.true[:1], m.ignored[:1], m.positives) for m in every]
-    return {'AP': category_matches(evaluation, 100), 'AP50': half} if abs(metric.iou_thrs[0] - 0.5) < 1e-9 else {
-        'AP': category_matches(evaluation, 100)}
+    figures = {'AP': category_matches(evaluation, MOST_FOR_AP)}
+    return figures | ({'AP50': half} if abs(metric.iou_thrs[0] - 0.5) < 1e-9 else {})
 
 
 def nothing_of(coco: COCO) -> COCO:
@@ -178,8 +179,10 @@ def category_matches(evaluation: COCOeval, most: int) -> list[CategoryMatches]:
     for first in range(0, len(evaluation.evalImgs), images):
         of_images = [(place, one) for place, one in enumerate(evaluation.evalImgs[first:first + images]) if one]
         positives = np.zeros(images, int)
-        nothing = np.zeros((overlaps, 0), bool)
-        image, score, true, ignored = [np.zeros(0, int)], [np.zeros(0)], [nothing], [nothing]
+        nothing: np.ndarray = np.zeros((overlaps, 0), bool)
+        image: list[np.ndarray] = [np.zeros(0, int)]
+        score: list[np.ndarray] = [np.zeros(0)]
+        true, ignored = [nothing], [nothing]
         for place, one in of_images:
             positives[place] = np.count_nonzero(one['gtIgnore'] == 0)
             scores = np.array(one['dtScores'][:most], float)

@@ -29,8 +29,8 @@ class ExDarkMetric(CocoMetric):
     Figures are pycocotools', unrounded, with 100 detections an image. VOC mAP50 is mmdet's `eval_map` at an overlap of
     0.5 in both modes: `area` (VOC 2010 and later: mmdet's default for datasets of one's own, and what FRBNet's ExDark
     configs state) and `11points` (VOC 2007). A paper that says mAP50 and no more means one of these, not COCO's AP50.
-    A group without images or boxes is NaN. With `resamples` each of COCO's figures has its 95% interval, keys `..._low` and
-    `..._high`, by bootstrap over the images of the group.
+    A group without images or boxes is NaN. With `resamples` each of COCO's figures has its 95% interval, keys `..._low`
+    and `..._high`, by bootstrap over the images of the group.
 
     The split and the subset come from the annotation file and stand in the table's title; the split also in every
     key: `exdark/official/bbox_mAP`, `exdark/80-20/voc_mAP50_area`, `exdark/official/lighting/Low_mAP`,

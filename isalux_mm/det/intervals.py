@@ -1,5 +1,5 @@
-"""How sure a detector's figures are: over images by bootstrap, over draws of the noise, over training runs; and whether
-two detectors differ on the same images."""
+"""How sure a detector's figures are: over images by bootstrap, over draws of the noise, over training runs; and
+whether two detectors differ on the same images."""
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 import numpy as np
 from mmdet.evaluation import CocoMetric
 
-from isalux_mm.det.detections import Key, KeptTests, matched
+from isalux_mm.det.detections import KeptTests, Key, matched
 from isalux_mm.functional.average_precision import (
     RESAMPLES,
     CategoryMatches,
@@ -81,18 +81,26 @@ def figures_of(metric: CocoMetric, own: KeptTests, other: KeptTests | None = Non
     if other is not None:
         check_paired(own, other)
     members = {EVERYTHING: own.images, **(groups or {})}
-    weights = {name: group_weights(own.images, ids, resamples=resamples, seed=seed) for name, ids in members.items()}
-    weights = {name: one for name, one in weights.items() if one is not None}
-    found = {id(tests): {key: resampled(matched(metric, test, own.images), weights) for key, test in tests.tests.items()}
-             for tests in (own, other) if tests is not None}
-    rows = []
-    for gain in dict.fromkeys(gain for gain, _, _ in own.tests):
-        for group in weights:
-            for figure in next(iter(found[id(own)].values())):
-                pairs = [{key: values[figure][group] for key, values in found[id(tests)].items() if key[0] == gain}
-                         for tests in (own, other) if tests is not None]
-                rows.append(summed_up(own.name, gain, group, int(weights[group][0].sum()), figure, *pairs))
-    return rows
+    drawn = {name: group_weights(own.images, ids, resamples=resamples, seed=seed) for name, ids in members.items()}
+    weights = {name: one for name, one in drawn.items() if one is not None}
+    gains = list(dict.fromkeys(gain for gain, _, _ in own.tests))
+    found = [resampled_tests(metric, tests, weights, gains) for tests in (own, other) if tests is not None]
+    figures = list(next(iter(found[0].values())))
+    return [
+        summed_up(own.name, gain, group, int(weights[group][0].sum()), figure, *(
+            {key: values[figure][group] for key, values in one.items() if key[0] == gain} for one in found))
+        for gain in gains for group in weights for figure in figures
+    ]
+
+
+def resampled_tests(metric: CocoMetric, kept: KeptTests, weights: Mapping[str, np.ndarray],
+                    gains: Sequence[float | None]) -> dict[Key, dict[str, dict[str, np.ndarray]]]:
+    """Resampled figures of every test at some of the gains; of one that stands for several draws, once."""
+    known: dict[int, dict[str, dict[str, np.ndarray]]] = {}
+    for key, test in kept.tests.items():
+        if key[0] in gains and id(test) not in known:
+            known[id(test)] = resampled(matched(metric, test, kept.images), weights)
+    return {key: known[id(test)] for key, test in kept.tests.items() if key[0] in gains}
 
 
 def check_paired(own: KeptTests, other: KeptTests) -> None:
@@ -106,12 +114,26 @@ def check_paired(own: KeptTests, other: KeptTests) -> None:
     if own.images != other.images:
         raise ValueError(f'both runs must be of the same images: {own.name} has {len(own.images)}, {other.name} '
                          f'{len(other.images)}, {len(set(own.images) & set(other.images))} are of both')
-    mine, theirs = (sorted({(gain, draw) for gain, _, draw in tests.tests}, key=str) for tests in (own, other))
-    missing = [pair for pair in mine if pair not in theirs]
-    extra = [pair for pair in theirs if pair not in mine and pair[0] in {gain for gain, _ in mine}]
-    if missing or extra:
-        raise ValueError(f'both runs must have the same gains and draws (gain, draw): {own.name} has {mine}, '
-                         f'{other.name} {theirs}')
+    check_tested_alike(own.name, {(gain, draw) for gain, _, draw in own.tests}, other)
+
+
+def check_tested_alike(name: str, pairs: set[tuple[float | None, int]], other: KeptTests) -> None:
+    """Checks, before the first is tested, that another detector was tested at the same gains, with the same draws.
+
+    Args:
+        name: of the first.
+        pairs: its gains and draws.
+        other: the other's tests.
+
+    Raises:
+        ValueError: if it was not.
+    """
+    gains = {gain for gain, _ in pairs}
+    theirs = {(gain, draw) for gain, _, draw in other.tests if gain in gains}
+    if pairs != theirs:
+        known = sorted({(gain, draw) for gain, _, draw in other.tests}, key=str)
+        raise ValueError(f'both runs must have the same gains and draws (gain, draw): {name} has '
+                         f'{sorted(pairs, key=str)}, {other.name} {known}')
 
 
 def group_weights(images: Sequence[int], members: Sequence[int], *, resamples: int, seed: int) -> np.ndarray | None:
@@ -136,10 +158,11 @@ def summed_up(detector: str, gain: float | None, group: str, images: int, figure
               other: Mapping[Key, np.ndarray] | None = None) -> Figure:
     """One figure of one gain and group, from the resampled values of every checkpoint and draw."""
     mean = np.mean(list(own.values()), axis=0)
-    spreads = {place: deviation([fmean(v[0] for key, v in own.items() if key[place] == one) for one in sorted(
-        {key[place] for key in own})]) for place in (1, 2)}
+    draws, checkpoints = (
+        [fmean(v[0] for key, v in own.items() if key[place] == one) for one in {key[place] for key in own}]
+        for place in (2, 1))
     row = Figure(detector, gain, group, images, figure, float(mean[0]), *interval(mean[1:]),
-                 len({key[2] for key in own}), spreads[2], len({key[1] for key in own}), spreads[1])
+                 len(draws), deviation(draws), len(checkpoints), deviation(checkpoints))
     if other is None:
         return row
     against = np.mean(list(other.values()), axis=0)
