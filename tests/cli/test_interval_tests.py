@@ -41,11 +41,12 @@ class BrightSquare(BaseDetector):
 CONFIG = """
 custom_imports = dict(imports=['{name}', 'isalux_mm.det'])
 default_scope = 'mmdet'
+meta = dict(classes=('square', ))
 model = dict(type='BrightSquare')
 test_cfg = dict(type='TestLoop')
 test_evaluator = dict(type='{metric}', ann_file='boxes.json', metric='bbox')
 test_dataloader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dict(
-    type='CocoDataset', ann_file='boxes.json', data_prefix=dict(img='.'), metainfo=dict(classes=('square', )), test_mode=True, pipeline=[
+    type='CocoDataset', ann_file='boxes.json', data_prefix=dict(img='.'), metainfo=meta, test_mode=True, pipeline=[
         dict(type='LoadImageFromFile'), dict(type='isalux_mm.DarkenImage', gain=0.1, seed=3, keep_reference=False),
         dict(type='PackDetInputs', meta_keys=('img_id', 'ori_shape'))]))
 work_dir = 'work'
