@@ -6,17 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isalux_mm.chain.losses import ChainLosses
+    from isalux_mm.chain.losses import ChainLosses, FeatureConsistencyLoss
     from isalux_mm.chain.neck import ISALuxNeck
     from isalux_mm.chain.preprocessor import ChainDataPreprocessor
     from isalux_mm.chain.task import EnhancedTask
 
-__all__ = ['ChainDataPreprocessor', 'ChainLosses', 'EnhancedTask', 'ISALuxNeck']
+__all__ = ['ChainDataPreprocessor', 'ChainLosses', 'EnhancedTask', 'FeatureConsistencyLoss', 'ISALuxNeck']
 # where each name lives; `registry.MODELS` finds it there, too
 HOMES = {
     'ChainDataPreprocessor': 'isalux_mm.chain.preprocessor',
     'ChainLosses': 'isalux_mm.chain.losses',
     'EnhancedTask': 'isalux_mm.chain.task',
+    'FeatureConsistencyLoss': 'isalux_mm.chain.losses',
     'ISALuxNeck': 'isalux_mm.chain.neck',
 }
 

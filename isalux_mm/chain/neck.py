@@ -1,6 +1,6 @@
 """`ISALuxNeck`: an enhancement network as the preprocessing neck of a detector or segmentor."""
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from isalux_mm.chain.fade import AUTO, checked_fade, faded, needed
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.model_zoo import find_weights
@@ -33,6 +34,9 @@ class ISALuxNeck(BaseModule):
     map; no parameters, any network, gradients pass. Where a window has no contrast the fit falls back to the gain.
     A network that changes nothing changes nothing at any resolution.
 
+    A picture that is well lit passes as it is, bit for bit, and where no gradient is wanted the network does not even
+    run for it: `fade`.
+
     Args:
         network: config of a registered enhancement network, or the name of a packaged model: its network, and, if
             there is no `checkpoint`, its weights.
@@ -42,11 +46,13 @@ class ISALuxNeck(BaseModule):
         frozen: no gradient, no graph, eval mode that survives `.train()`.
         work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
+        fade: two values of a picture's `light` (`functional.safeguards`): up to the first it gets the whole change,
+            from the second on none. 'auto' takes those that were measured, see `chain.fade`; `None` enhances every one.
         init_cfg: mmengine's initialization config.
 
     Raises:
-        ValueError: if `work_short_side` is below 1, or no key of the checkpoint matches; in forward, if the network
-            changes the size.
+        ValueError: if `work_short_side` is below 1, `fade` is none of these, or no key of the checkpoint matches; in
+            forward, if the network changes the size.
         FileNotFoundError: in forward, if `checkpoint` does not exist and no weights were loaded since.
     """
 
@@ -57,6 +63,7 @@ class ISALuxNeck(BaseModule):
                  frozen: bool = False,
                  work_short_side: int | None = None,
                  clamp_output: bool = False,
+                 fade: Sequence[float] | Literal['auto'] | None = AUTO,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if work_short_side is not None and work_short_side < 1:
@@ -66,7 +73,7 @@ class ISALuxNeck(BaseModule):
         if checkpoint is None and isinstance(network, str):
             checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen
-        self.work_short_side, self.clamp_output = work_short_side, clamp_output
+        self.work_short_side, self.clamp_output, self.fade = work_short_side, clamp_output, checked_fade(fade)
         self.lacks_weights = False
         self.last_routings: list[Routing] = []
         if checkpoint is not None:
@@ -118,7 +125,22 @@ class ISALuxNeck(BaseModule):
         return run_unpadded(self.enhance, images, sizes)
 
     def enhance(self, image: Tensor) -> Tensor:
-        """Enhances images (b, 3, h, w) without padding, at the working resolution."""
+        """Enhances images (b, 3, h, w) without padding, as far as they are dark."""
+        if self.fade is None:
+            return self._enhanced(image)
+        share = needed(image, self.fade)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return faded(image, self._enhanced(image), share)  # whatever the light is
+        dark = share.flatten().nonzero().flatten()
+        if len(dark) == len(image):
+            return faded(image, self._enhanced(image), share)
+        if not len(dark):
+            return image
+        mixed = faded(image[dark], self._enhanced(image[dark]), share[dark])
+        return image.to(mixed.dtype).index_copy(0, dark, mixed)
+
+    def _enhanced(self, image: Tensor) -> Tensor:
+        """The network's result, carried over from the working resolution."""
         reduced = self._reduced(image)
         enhanced = self._run(reduced)
         if enhanced.shape != reduced.shape:
