@@ -1,20 +1,21 @@
 """`VideoEnhancer`: a video, a camera or a stream in, an enhanced video out, frame by frame (ours)."""
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
-from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, is_address, local, opened
+from isalux_mm.apis.video.containers import check_paths, created, import_av, is_address, local, opened
 from isalux_mm.apis.video.encoding import DEPTHS, codec_for, default_depth, encoder_options, quiet_encoders
 from isalux_mm.apis.video.keeping import UnfinishedError, kept_unfinished
+from isalux_mm.apis.video.line import AssemblyLine
+from isalux_mm.apis.video.progress import progress
+from isalux_mm.apis.video.reading import FrameReader
 from isalux_mm.apis.video.report import VideoReport
+from isalux_mm.apis.video.writing import FrameWriter
 from isalux_mm.functional.checks import check_choice, check_finite
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.tone import white_level, with_mean_luma
@@ -52,7 +53,7 @@ class VideoEnhancer:
                  reference_brightness: float | None = None, highlights: str = 'soft', codec: str | None = None,
                  crf: int | None = None, depth: str | None = None,
                  source_format: str | None = None, source_options: Mapping[str, str] | None = None,
-                 max_frames: int | None = None, overwrite: bool = False,
+                 max_frames: int | None = None, overwrite: bool = False, realtime: bool = False,
                  told: Callable[[str], None] | None = None) -> VideoReport:
         """Enhances one video.
 
@@ -73,6 +74,8 @@ class VideoEnhancer:
             source_options: of the format, say {'video_size': '1280x720'}.
             max_frames: stop after so many.
             overwrite: whether `out` may be there.
+            realtime: drops frames that come while others are worked on, so that the result keeps pace with the source;
+                a file comes at its own rate.
             told: hears every warning as it arises; the report holds them too.
 
         Raises:
@@ -93,12 +96,14 @@ class VideoEnhancer:
         depth = default_depth(codec) if depth is None else depth
         check_choice(depth, DEPTHS, 'depth')
         report = VideoReport(out, told=told)
-        with (opened(self.av, source, source_format, source_options) as reader,
+        with (opened(self.av, source, source_format, source_options) as opening,
               whole_path(out, overwrite=overwrite) as draft):
             try:
-                with quiet_encoders(), created(self.av, draft, out, reader.metadata) as writer:
-                    job = VideoJob(self.av, reader, writer, codec, options, depth, report)
-                    self._run(job, tone, max_frames, live)
+                with quiet_encoders(), created(self.av, draft, out, opening.container.metadata) as target:
+                    reader = FrameReader(self.av, opening, codec, out)
+                    writer = FrameWriter(self.av, target, reader, codec, options, depth, out)
+                    line = AssemblyLine(reader, writer, report, live=live, max_frames=max_frames, realtime=realtime)
+                    self._run(line, tone)
                 if out.exists() and not overwrite:
                     raise FileExistsError(f'out has come into being in the meantime: {out}')
             except Exception as error:
@@ -111,32 +116,15 @@ class VideoEnhancer:
                 raise ValueError(f'{source} cannot be enhanced ({reason})') from error
         return report
 
-    def _run(self, job: VideoJob, tone: Tone, max_frames: int | None, live: bool) -> None:
+    def _run(self, line: AssemblyLine, tone: Tone) -> None:
         temporal = TemporalEnhancer(self.inferencer.network, time_constant=self.time_constant)
-        total = min(filter(None, (job.frames_expected, max_frames)), default=None)
-        columns = (TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(show_speed=True),
-                   TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), disable=not self.show_progress, transient=True) as bar:
-            task = bar.add_task('enhancing', total=total)
-            try:
-                for frame, seconds in job.frames():
-                    job.write(self.enhance_frame(temporal, frame, seconds, tone))
-                    job.report.frames += 1
-                    bar.advance(task)
-                    if job.report.frames == max_frames:
-                        break
-            except KeyboardInterrupt:
-                if not live or not job.report.frames:
-                    raise
-                job.report.interrupted = True
-            except Exception:
-                with suppress(Exception):  # the first error counts
-                    job.finish()
-                raise
-            job.finish()
-        job.report.cuts = temporal.cuts
-        if not job.report.frames:
-            raise ValueError(f'source must hold a frame that can be decoded, got none of {job.report.broken} packets')
+        report = line.report
+        total = min(filter(None, (line.reader.frames_expected, line.max_frames)), default=None)
+        with progress(total, shown=self.show_progress) as told:
+            line.run(lambda shot: self.enhance_frame(temporal, shot.image, shot.seconds, tone), told)
+        report.cuts = temporal.cuts
+        if not report.frames:
+            raise ValueError(f'source must hold a frame that can be decoded, got none of {report.broken} packets')
 
     @torch.inference_mode()
     def enhance_frame(self, temporal: TemporalEnhancer, frame: np.ndarray, seconds: float, tone: Tone) -> np.ndarray:
