@@ -23,6 +23,7 @@ class VideoReport:
         warnings: sentences on what is lost or not understood.
         interrupted: whether a live source was ended by Ctrl-C.
         seconds: that the work took, from the first packet to the last.
+        asked: frames that the network has seen, in fast mode; `None` in full mode, where it sees all.
         dropped: frames left out to keep pace with the source; `None` where none may be.
         told: hears every warning as it arises.
     """
@@ -38,6 +39,7 @@ class VideoReport:
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
     seconds: float = field(default=0.0, compare=False)
+    asked: int | None = None
     dropped: int | None = None
     told: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
@@ -64,6 +66,7 @@ class VideoReport:
         """One line."""
         parts = [f'{self.frames} frames enhanced', f'{self.cuts} scene cuts']
         parts += [f'{self.rate:.3g} frames a second'] if self.rate else []
+        parts += [f'the network run on {self.asked} of them'] if self.asked is not None else []
         if self.dropped is not None:
             parts += [f'{self.dropped} of {self.frames + self.dropped} dropped to keep pace with the source']
         parts += [f'{self.broken} broken packets left out'] if self.broken else []
