@@ -21,6 +21,7 @@ EXTRAS = {
     # the originals, for people who already have them
     'openmmlab': ['mmengine>=0.10,<0.11', 'mmcv>=2.0,<2.2', 'mmdet>=3.1,<4', 'mmsegmentation>=1.1,<2'],
     'serve': ['gradio>=6,<7'],
+    'ray': ['ray>=2.40,<3', 'fsspec>=2024.2'],
     'video': ['av>=14'],
     'heif': ['pillow-heif>=0.18,<2'],
     'jxl': ['pillow-jxl-plugin>=1.3,<2'],

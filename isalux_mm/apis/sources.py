@@ -156,11 +156,11 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
         common = os.path.commonpath([os.path.abspath(file.parent) for file in files])
         sources = [replace(source, name=Path(os.path.relpath(source.content, common)))
                    if isinstance(source.content, Path) else source for source in sources]
-    names = _result_names([source.name for source in sources])
+    names = result_names([source.name for source in sources])
     return [replace(source, name=name) for source, name in zip(sources, names)]
 
 
-def _result_names(names: Sequence[Path]) -> list[Path]:
+def result_names(names: Sequence[Path]) -> list[Path]:
     """Names of results, all different; what changes its suffix keeps its whole name where the short one is taken."""
     wanted = [result_name(name) for name in names]
     count = Counter(map(same_name, wanted))

@@ -1,6 +1,7 @@
 """`isalux enhance`: pictures and folders in, enhanced files out."""
 import argparse
 
+from isalux_mm.cli.engine import add_engine_options, run_on_ray
 from isalux_mm.cli.options import (
     add_model_options,
     add_overwrite_option,
@@ -28,10 +29,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='pictures of one size that go through the network together (%(default)s)')
     add_tone_options(parser)
     add_model_options(parser)
+    add_engine_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Enhances; shows what was done, also when it is interrupted."""
+    if args.engine == 'ray':
+        return run_on_ray(args)
     inferencer = build_inferencer(args)
     try:
         inferencer(args.inputs, batch_size=args.batch_size, out=args.out, return_explanation=args.explain,

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from isalux_mm.io.carried import (
     JPEG_SIGNATURE,
@@ -123,7 +123,10 @@ def opened(file: io.BytesIO | Any) -> Image.Image:
     """A picture in one of the formats that this package takes, of any size, not loaded."""
     load_readers()
     with pillow_limit_lifted():
-        return Image.open(file, formats=[name for name in OPENED if name in Image.OPEN])
+        try:
+            return Image.open(file, formats=[name for name in OPENED if name in Image.OPEN])
+        except UnidentifiedImageError as error:  # whose message has an address in memory, another one every time
+            raise UnidentifiedImageError('of no known format') from error
 
 
 @cache

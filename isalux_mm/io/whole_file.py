@@ -3,6 +3,7 @@
 What lay there before is never opened for writing, and is replaced only where that is asked for.
 """
 import atexit
+import glob
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ from isalux_mm.io.names import fitted
 
 MODE = 0o666  # less the umask, as `open` makes files
 TRIALS = 100
+DRAFT_BYTES = 6  # of chance in the name of a draft
 # that end a process where nothing catches them; SIGHUP is none of Windows'
 ENDING_SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
@@ -150,10 +152,18 @@ def drafts_removed_on_signals() -> Iterator[None]:
         yield
 
 
+def drafts_of(path: Path) -> list[Path]:
+    """Drafts of a file that lie on disk, those of processes that are no more among them."""
+    trace = '-' + '0' * 2 * DRAFT_BYTES + path.suffix
+    beginning = fitted(f'.{path.stem}', trace).removesuffix(trace)
+    pattern = f'{glob.escape(beginning)}-{"[0-9a-f]" * 2 * DRAFT_BYTES}{glob.escape(path.suffix)}'
+    return sorted(path.parent.glob(pattern))
+
+
 def _new_file(path: Path) -> Path:
     """An empty file beside `path` that did not exist."""
     for _ in range(TRIALS):
-        draft = path.with_name(fitted(f'.{path.stem}', f'-{secrets.token_hex(6)}{path.suffix}'))
+        draft = path.with_name(fitted(f'.{path.stem}', f'-{secrets.token_hex(DRAFT_BYTES)}{path.suffix}'))
         try:
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, 'O_CLOEXEC', 0), MODE))
         except FileExistsError:
