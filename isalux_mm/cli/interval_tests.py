@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from isalux_mm.cli.options import WrongUseError
 
 if TYPE_CHECKING:
-    from mmdet.evaluation import CocoMetric
     from mmengine.config import Config
+    from mmengine.evaluator import BaseMetric
 
     from isalux_mm.det.detections import KeptTests
     from isalux_mm.det.intervals import Figure
@@ -94,7 +94,7 @@ def run_with_intervals(args: argparse.Namespace) -> int:
         return 0
     own, kept = told_apart(own, kept)
     if args.keep:
-        own.save(args.keep, overwrite=args.overwrite)
+        own.write(args.keep, overwrite=args.overwrite)
     resamples = args.resamples or RESAMPLES
     rows = figures_of(metric, own, kept, groups=groups_of(metric), resamples=resamples)
     note = interval_text(resamples)
@@ -110,7 +110,7 @@ def run_with_intervals(args: argparse.Namespace) -> int:
 
 
 def run_tests(args: argparse.Namespace, config: str,
-              checkpoints: Sequence[str]) -> tuple['KeptTests', 'CocoMetric', list[dict]]:
+              checkpoints: Sequence[str]) -> tuple['KeptTests', 'BaseMetric', list[dict]]:
     """Every checkpoint at every gain and draw: the detections, the metric, and the metrics' own figures."""
     from mmengine.runner import Runner
 
@@ -172,7 +172,7 @@ def told_apart(own: 'KeptTests', other: 'KeptTests | None') -> tuple['KeptTests'
     return replace(own, name=f'{own.name} {first}'), replace(other, name=f'{other.name} {second}')
 
 
-def groups_of(metric: 'CocoMetric') -> dict[str, list[int]]:
+def groups_of(metric: 'BaseMetric') -> dict[str, list[int]]:
     """The groups of images that a metric knows, by name: ExDark's lighting types."""
     return getattr(metric, 'image_groups', dict)()
 

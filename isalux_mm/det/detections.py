@@ -94,7 +94,7 @@ class KeptTests:
     checkpoints: tuple[str, ...]
     tests: dict[Key, Detections]
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def write(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Writes a file (.npz) that `load` reads; whole, by `whole_file`."""
         notes = json.dumps(dict(name=self.name, checkpoints=self.checkpoints, keys=list(self.tests)))
         arrays = {f'{name}_{place}': getattr(test, name)
@@ -104,7 +104,7 @@ class KeptTests:
 
     @classmethod
     def load(cls, path: str | Path) -> 'KeptTests':
-        """Reads a file of `save`; nothing in it is run.
+        """Reads a file of `write`; nothing in it is run.
 
         Raises:
             ValueError: if it is another file.

@@ -114,13 +114,13 @@ def test_groups_have_rows_of_their_own(case):
 
 def test_detections_survive_the_disk(case, tmp_path):
     tests = kept(case, 'a', 3)
-    tests.save(tmp_path / 'kept.npz')
+    tests.write(tmp_path / 'kept.npz')
     again = KeptTests.load(tmp_path / 'kept.npz')
     assert (again.name, again.images, again.checkpoints) == (tests.name, tests.images, tests.checkpoints)
     assert list(again.tests) == list(tests.tests)
     assert figures_of(case[1], again, resamples=100)[2] == figures_of(case[1], tests, resamples=100)[2]
     with pytest.raises(FileExistsError):
-        tests.save(tmp_path / 'kept.npz')
+        tests.write(tmp_path / 'kept.npz')
 
 
 @pytest.mark.parametrize('content', [b'', b'no archive', 'of arrays'])
