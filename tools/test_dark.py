@@ -5,8 +5,8 @@
 
 CONFIG and CHECKPOINT are the detector's own, unchanged. The set is the one that the config tests on, or that of
 `--annotations` and `--images`, with the classes of the detector. The darkness hangs on the picture's id, the gain and
-the seed alone, so that both commands meet the same pictures. What is tested is written to WORK_DIR/tested.py, a config
-like any other; other options are those of `isalux test`.
+the seed alone, so that both commands meet the same pictures. What is tested is written to WORK_DIR, a config like any
+other; the other options are those of `isalux test` for detectors.
 """
 import argparse
 import sys
@@ -16,6 +16,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from isalux_mm import cli
+from isalux_mm.cli.interval_tests import add_interval_options
+from isalux_mm.cli.options import add_overwrite_option
 from isalux_mm.io.places import disk_errors_told
 from isalux_mm.io.whole_file import write_text
 
@@ -66,23 +68,36 @@ def prepared(cfg: Config, options: argparse.Namespace) -> Config:
     return found
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Writes the config and tests it; the exit code of `isalux test`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def own_options() -> argparse.ArgumentParser:
+    """The options that `isalux test` does not have, and the two that it has in another form."""
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument('config', type=Path, help='of an mmdet detector')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--annotations', type=Path, help='COCO file of a set of your own')
     parser.add_argument('--images', type=Path, help='folder of its pictures')
     parser.add_argument('--enhancer', help='a packaged model to put ahead (isalux models); none by default')
     parser.add_argument('--work-short-side', type=int, default=64, help='at which the enhancer works (64)')
-    parser.add_argument('--noise-seed', type=int, default=0, help='of the darkness (0)')
+    parser.add_argument('--noise-seed', type=int, default=0, help='of the first draw of the darkness (0)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/test_dark'), help='for config and logs')
-    options, others = parser.parse_known_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the config and tests it; the exit code of `isalux test`."""
+    own = own_options()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[own])
+    parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here')
+    add_interval_options(parser)
+    add_overwrite_option(parser)
+    parser.parse_args(arguments)
+    options, others = own.parse_known_args(arguments)
     try:
         cfg = prepared(Config.fromfile(options.config, import_custom_modules=False), options)
     except ValueError as error:
         parser.error(str(error))
-    target = options.work_dir / 'tested.py'
+    target = options.work_dir / f'{options.config.stem}_{options.enhancer or "alone"}.py'
     write_text(target, cfg.pretty_text, overwrite=True)
     return cli.main(['test', str(target), options.checkpoint, '--work-dir', str(options.work_dir), *others])
 

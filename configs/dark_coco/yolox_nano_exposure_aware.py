@@ -1,6 +1,7 @@
 # YOLOX-nano trained further on COCO at all exposures, without an enhancer: exposure-aware training of the detector itself,
 # the strongest thing to compare an enhancer with. From bright to eight stops under, evenly in stops.
-# Expected: docs/detection.md, row "detector trained on dark pictures".
+# Expected: docs/detection.md, first table, row "detector trained on dark pictures"; its checkpoint behind an enhancer:
+# yolox_nano_frozen.py.
 # python tools/train.py configs/dark_coco/yolox_nano_exposure_aware.py
 _base_ = './yolox_nano_detector.py'
 

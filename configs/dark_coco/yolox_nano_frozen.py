@@ -1,5 +1,5 @@
-# YOLOX-nano on darkened COCO behind the packaged ISALux as it is: nothing is trained.
-# Expected: docs/detection.md, "A pretrained detector in the dark", row "frozen".
+# YOLOX-nano on darkened COCO behind the packaged weights for detectors as they are: nothing is trained.
+# Expected: docs/detection.md, first table, row "`isalux_detect`".
 # python tools/test.py configs/dark_coco/yolox_nano_frozen.py data/yolox_nano.pth --gains 1 0.12 0.02 0.004
 _base_ = './yolox_nano_joint.py'
 

@@ -1,5 +1,5 @@
 # YOLOX-nano on darkened COCO without an enhancer; base of its siblings.
-# Expected: docs/detection.md, "A pretrained detector in the dark", row "none".
+# Expected: docs/detection.md, first table, row "no enhancer".
 # Weights: tools/model_converters/yolox_onnx2mmdet.py yolox_nano.onnx data/yolox_nano.pth --calibrate data/coco/train2017
 # python tools/test.py configs/dark_coco/yolox_nano_none.py data/yolox_nano.pth --gains 1 0.12 0.02 0.004
 _base_ = [

@@ -69,6 +69,8 @@ def test_it_hands_the_config_to_the_command(tmp_path, monkeypatch):
     config().dump(tmp_path / 'own.py')
     work = tmp_path / 'work'
     assert main([str(tmp_path / 'own.py'), 'own.pth', '--work-dir', str(work), '--enhancer', 'isalux_general',
-                 '--gains', '1', '0.02']) == 0
-    assert calls == [['test', str(work / 'tested.py'), 'own.pth', '--work-dir', str(work), '--gains', '1', '0.02']]
-    assert Config.fromfile(work / 'tested.py', import_custom_modules=False).model.enhancer.network == 'isalux_general'
+                 '--gains', '1', '0.02', '--against', 'none.npz']) == 0
+    target = work / 'own_isalux_general.py'
+    assert calls == [['test', str(target), 'own.pth', '--work-dir', str(work), '--gains', '1', '0.02', '--against',
+                      'none.npz']]
+    assert Config.fromfile(target, import_custom_modules=False).model.enhancer.network == 'isalux_general'
