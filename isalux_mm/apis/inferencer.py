@@ -269,8 +269,8 @@ class EnhanceInferencer(BaseInferencer):
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
-        results = outcome(results_of, self.enhance, [picture for _, picture in group], tone, device=self.device,
-                          in_place=self.mode == 'fast')
+        results = outcome(results_of, self.enhance, [picture for _, picture in group], tone, self.device,
+                          self.mode == 'fast')
         if not isinstance(results, BaseException):
             return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
         if len(group) == 1:
