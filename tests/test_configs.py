@@ -110,23 +110,34 @@ def test_the_adaptation_of_the_prior_builds():
     assert len(cfg.train_dataloader.sampler.shares) == len(cfg.train_dataloader.dataset.datasets)
 
 
-HOURS = ('isalux_zero_shot', 'isalux_general', 'isalux_lol_finetune')
+HOURS = dict(isalux_zero_shot=0, isalux_general=2, isalux_lol_finetune=1)  # sets of real pairs that are trained on
+LAST = {f'{name}_last': sets for name, sets in HOURS.items()}
 
 
-@pytest.mark.parametrize('name', HOURS)
-def test_what_is_held_out_is_watched_and_not_trained_on(name):
+@pytest.mark.parametrize(('name', 'sets'), [*HOURS.items(), *LAST.items()])
+def test_what_is_held_out_is_watched_and_not_trained_on(name, sets):
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     watched = cfg.val_dataloader.dataset
     assert watched.data_prefix.low == 'our485/low' and len(set(watched.only)) == 91  # 40 scenes
     assert cfg.test_dataloader.dataset.data_prefix.low == 'eval15/low'
     pairs = [part for part in parts_of(cfg.train_dataloader.dataset) if part.type == 'PairedImageDataset']
-    assert len(pairs) == dict(zip(HOURS, (0, 2, 1)))[name]  # the zero-shot model sees no real pair
+    assert len(pairs) == sets
     for part in pairs:
         assert set(part.leave_out) == set(watched.only) or len(set(part.leave_out)) == 33  # a third of 100
     sizes = [t['size'] for part in parts_of(cfg.train_dataloader.dataset) for t in part.pipeline
              if t.type == 'RandomResizedView']
     window = cfg.model.losses.loss_checkerboard.cells * 4  # of the longest period
     assert len(set(map(tuple, sizes))) == 1 and min(sizes[0]) >= window and not any(side % 4 for side in sizes[0])
+
+
+def test_the_last_phase_of_the_mixture_differs_in_the_views_alone():
+    whole, last = (Config.fromfile(CONFIGS / f'isalux_general{end}.py') for end in ('', '_last'))
+    for part in whole.train_dataloader.dataset.datasets:
+        for transform in part.pipeline:
+            if transform.type == 'RandomResizedView':
+                transform.size = (200, 300)
+    assert whole.train_dataloader.dataset == last.train_dataloader.dataset
+    assert whole.train_dataloader.sampler == last.train_dataloader.sampler
 
 
 def test_the_other_camera_is_watched_on_what_the_general_model_does_not_see():

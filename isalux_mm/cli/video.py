@@ -13,6 +13,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'network decides by the whole picture is smoothed over time, so that nothing flickers; a cut starts anew.')
     parser.add_argument('source', metavar='SOURCE', help='file, address (rtsp://...), or device with --source-format')
     parser.add_argument('out', metavar='OUT', help='file to be written; its suffix names the container')
+    parser.add_argument('--fast', action='store_true',
+                        help='the network sees some frames, reduced, and the encoder takes less time: many times as '
+                        'fast, a little less fine')
+    parser.add_argument('--realtime', action='store_true',
+                        help='keep pace with the source: frames that come while others are worked on are dropped, and '
+                        'counted; a file comes at its own rate')
     parser.add_argument('--smoothing', type=float, default=0.5, metavar='SECONDS',
                         help='time over which is smoothed; 0 enhances every frame by itself (%(default)s)')
     parser.add_argument('--codec', help='encoder of the picture (libx264; in .webm libvpx-vp9)')
@@ -44,13 +50,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         enhancer = VideoEnhancer(
             args.model or DEFAULT_MODEL, args.weights, device=args.device, dtype=args.dtype,
-            time_constant=args.smoothing, show_progress=sys.stderr.isatty() and not args.quiet)
+            mode='fast' if args.fast else 'full', time_constant=args.smoothing,
+            show_progress=sys.stderr.isatty() and not args.quiet)
     except ImportError as error:
         raise ValueError(str(error)) from error
     report = enhancer(
         args.source, args.out, codec=args.codec, crf=args.crf, source_format=args.source_format,
         source_options=dict(args.source_option), max_frames=args.max_frames, overwrite=args.overwrite,
-        depth=args.depth, told=None if args.quiet else warn, **tone_of(args))
+        depth=args.depth, realtime=args.realtime, told=None if args.quiet else warn, **tone_of(args))
     if not args.quiet:
         print(report.summary())
     return 0

@@ -31,8 +31,8 @@ class FastMaps(NamedTuple):
     Attributes:
         grid: affine maps of colour less the identity, (B, 12, levels, rows, columns), see `functional.bilateral_grid`.
         noise: standard deviation of the luma's noise that the maps add, (B, 1, levels, rows, columns).
-        share: of its change that a place gets, (B, 1, h, w), in [0, 1]: the safeguard of black. (B, 1, 1, 1) of ones for
-            a network without it.
+        share: of its change that a place gets, (B, 1, h, w), in [0, 1]: the safeguard of black. (B, 1, 1, 1) of ones
+            for a network without it.
     """
     grid: Tensor
     noise: Tensor

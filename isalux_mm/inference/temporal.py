@@ -104,8 +104,12 @@ class TemporalEnhancer:
             return tile
         return tile._replace(semantics=self.means.exchange('semantics', tile.semantics))
 
+    def _reduced(self, frame: Tensor) -> Tensor:
+        """What frames are compared by."""
+        return F.adaptive_avg_pool2d(frame, CUT_SIDE)
+
     def _look_for_cut(self, frame: Tensor) -> None:
-        small = F.adaptive_avg_pool2d(frame, CUT_SIDE)
+        small = self._reduced(frame)
         if self._last is not None and frame_difference(self._last, small) >= self.cut_threshold:
             self.reset()
             self.cuts += 1

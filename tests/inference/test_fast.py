@@ -171,15 +171,16 @@ def test_maps_between_two_moments():
 
 @torch.no_grad()
 def test_hidden_pixels_decide_nothing():
+    """But for what convolutions see of them beyond the border, and a picture fills them with its seen ones."""
     torch.manual_seed(0)
     low, visible = torch.rand(1, 3, 120, 180) * 0.2, torch.ones(1, 1, 120, 180)
     visible[..., 90:] = 0
-    network, results = FastNetwork(guarded_network()), []
-    for hidden in (0.0, 0.9):
-        low[..., 90:] = hidden
-        results.append(network(low, visible=visible)[..., :60])
-    own = network(torch.cat([low[..., :90]] * 2, dim=3))[..., :60]
-    assert (results[0] - results[1]).abs().mean() < 0.1 * (own - low[..., :60]).abs().mean()
+    network, hidden, shown = FastNetwork(guarded_network()), [], []
+    for level in (0.0, 0.9):
+        low[..., 90:] = level
+        hidden.append(network(low, visible=visible)[..., :60])
+        shown.append(network(low)[..., :60])
+    assert (hidden[0] - hidden[1]).abs().mean() < 0.25 * (shown[0] - shown[1]).abs().mean()
 
 
 def test_gradients_reach_the_network():

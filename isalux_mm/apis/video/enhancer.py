@@ -1,26 +1,30 @@
 """`VideoEnhancer`: a video, a camera or a stream in, an enhanced video out, frame by frame (ours)."""
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
-from isalux_mm.apis.video.containers import VideoJob, check_paths, created, import_av, is_address, local, opened
+from isalux_mm.apis.video.containers import check_paths, created, import_av, is_address, local, opened
 from isalux_mm.apis.video.encoding import DEPTHS, codec_for, default_depth, encoder_options, quiet_encoders
+from isalux_mm.apis.video.finishing import finished, quick_picture
 from isalux_mm.apis.video.keeping import UnfinishedError, kept_unfinished
+from isalux_mm.apis.video.line import AssemblyLine
+from isalux_mm.apis.video.progress import progress
+from isalux_mm.apis.video.reading import FrameReader
 from isalux_mm.apis.video.report import VideoReport
-from isalux_mm.functional.checks import check_choice, check_finite
-from isalux_mm.functional.illumination import luma
-from isalux_mm.functional.tone import white_level, with_mean_luma
+from isalux_mm.apis.video.writing import FrameWriter
+from isalux_mm.functional.checks import check_choice
+from isalux_mm.inference.fast import FastNetwork
+from isalux_mm.inference.fast_temporal import FastTemporalEnhancer
 from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
 from isalux_mm.io.whole_file import whole_path
 from isalux_mm.model_zoo import DEFAULT_MODEL
+
+MODES = ('full', 'fast')
 
 
 class VideoEnhancer:
@@ -32,6 +36,8 @@ class VideoEnhancer:
 
     Args:
         model: as of `EnhanceInferencer`, like `weights`, `device` and `dtype`.
+        mode: 'full' has the network see every frame at full size; 'fast' some frames, reduced (`FastTemporalEnhancer`),
+            and has the encoder take less time.
         time_constant: seconds over which `TemporalEnhancer` smooths; 0 enhances every frame by itself.
         show_progress: whether a bar is shown, on standard error.
 
@@ -41,18 +47,19 @@ class VideoEnhancer:
     """
 
     def __init__(self, model: str | Path = DEFAULT_MODEL, weights: str | Path | None = None, *,
-                 device: str | None = None, dtype: str = 'float32', time_constant: float = TIME_CONSTANT,
-                 show_progress: bool = True):
+                 device: str | None = None, dtype: str = 'float32', mode: str = 'full',
+                 time_constant: float = TIME_CONSTANT, show_progress: bool = True):
+        check_choice(mode, MODES, 'mode')
         self.av = import_av()
         self.inferencer = EnhanceInferencer(model, weights, device, dtype=dtype, show_progress=False)
-        self.time_constant, self.show_progress = time_constant, show_progress
-        TemporalEnhancer(self.inferencer.network, time_constant=time_constant)  # raises now what would be raised later
+        self.mode, self.time_constant, self.show_progress = mode, time_constant, show_progress
+        self.begun()  # raises now what would be raised later
 
     def __call__(self, source: str | Path, out: str | Path, *, strength: float = 1.0,
                  reference_brightness: float | None = None, highlights: str = 'soft', codec: str | None = None,
                  crf: int | None = None, depth: str | None = None,
                  source_format: str | None = None, source_options: Mapping[str, str] | None = None,
-                 max_frames: int | None = None, overwrite: bool = False,
+                 max_frames: int | None = None, overwrite: bool = False, realtime: bool = False,
                  told: Callable[[str], None] | None = None) -> VideoReport:
         """Enhances one video.
 
@@ -73,6 +80,8 @@ class VideoEnhancer:
             source_options: of the format, say {'video_size': '1280x720'}.
             max_frames: stop after so many.
             overwrite: whether `out` may be there.
+            realtime: drops frames that come while others are worked on, so that the result keeps pace with the source;
+                a file comes at its own rate.
             told: hears every warning as it arises; the report holds them too.
 
         Raises:
@@ -89,16 +98,18 @@ class VideoEnhancer:
         out = Path(out)
         check_paths(source, out, live=live, overwrite=overwrite)
         codec = codec or codec_for(out)
-        options = encoder_options(self.av, codec, crf)
+        options = encoder_options(self.av, codec, crf, quick=self.mode == 'fast' or realtime)
         depth = default_depth(codec) if depth is None else depth
         check_choice(depth, DEPTHS, 'depth')
         report = VideoReport(out, told=told)
-        with (opened(self.av, source, source_format, source_options) as reader,
+        with (opened(self.av, source, source_format, source_options) as opening,
               whole_path(out, overwrite=overwrite) as draft):
             try:
-                with quiet_encoders(), created(self.av, draft, out, reader.metadata) as writer:
-                    job = VideoJob(self.av, reader, writer, codec, options, depth, report)
-                    self._run(job, tone, max_frames, live)
+                with quiet_encoders(), created(self.av, draft, out, opening.container.metadata) as target:
+                    reader = FrameReader(self.av, opening, codec, out)
+                    writer = FrameWriter(self.av, target, reader, codec, options, depth, out)
+                    line = AssemblyLine(reader, writer, report, live=live, max_frames=max_frames, realtime=realtime)
+                    self._run(line, tone)
                 if out.exists() and not overwrite:
                     raise FileExistsError(f'out has come into being in the meantime: {out}')
             except Exception as error:
@@ -111,32 +122,22 @@ class VideoEnhancer:
                 raise ValueError(f'{source} cannot be enhanced ({reason})') from error
         return report
 
-    def _run(self, job: VideoJob, tone: Tone, max_frames: int | None, live: bool) -> None:
-        temporal = TemporalEnhancer(self.inferencer.network, time_constant=self.time_constant)
-        total = min(filter(None, (job.frames_expected, max_frames)), default=None)
-        columns = (TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(show_speed=True),
-                   TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), disable=not self.show_progress, transient=True) as bar:
-            task = bar.add_task('enhancing', total=total)
-            try:
-                for frame, seconds in job.frames():
-                    job.write(self.enhance_frame(temporal, frame, seconds, tone))
-                    job.report.frames += 1
-                    bar.advance(task)
-                    if job.report.frames == max_frames:
-                        break
-            except KeyboardInterrupt:
-                if not live or not job.report.frames:
-                    raise
-                job.report.interrupted = True
-            except Exception:
-                with suppress(Exception):  # the first error counts
-                    job.finish()
-                raise
-            job.finish()
-        job.report.cuts = temporal.cuts
-        if not job.report.frames:
-            raise ValueError(f'source must hold a frame that can be decoded, got none of {job.report.broken} packets')
+    def begun(self) -> TemporalEnhancer:
+        """What smooths a video, at its beginning."""
+        network = self.inferencer.network
+        if self.mode == 'fast':
+            return FastTemporalEnhancer(FastNetwork(network), time_constant=self.time_constant)
+        return TemporalEnhancer(network, time_constant=self.time_constant)
+
+    def _run(self, line: AssemblyLine, tone: Tone) -> None:
+        temporal, report = self.begun(), line.report
+        total = min(filter(None, (line.reader.frames_expected, line.max_frames)), default=None)
+        with progress(total, shown=self.show_progress) as told:
+            line.run(lambda shot: self.enhance_frame(temporal, shot.image, shot.seconds, tone), told)
+        report.cuts = temporal.cuts
+        report.asked = temporal.asked if isinstance(temporal, FastTemporalEnhancer) else None
+        if not report.frames:
+            raise ValueError(f'source must hold a frame that can be decoded, got none of {report.broken} packets')
 
     @torch.inference_mode()
     def enhance_frame(self, temporal: TemporalEnhancer, frame: np.ndarray, seconds: float, tone: Tone) -> np.ndarray:
@@ -151,19 +152,18 @@ class VideoEnhancer:
         Returns:
             Same shape and type.
         """
+        if isinstance(temporal, FastTemporalEnhancer):
+            return self._quickly_enhanced(temporal, frame, seconds, tone)
         scale = np.iinfo(frame.dtype).max
         low = torch.from_numpy(frame.astype(np.float32) / np.float32(scale)).permute(2, 0, 1)[None]
         low = low.to(self.inferencer.device)
-        enhanced = temporal(low, seconds)
-        check_finite(enhanced, "the network's result for a frame")
-        white = temporal.smoothed('white', white_level(enhanced))
-        enhanced = steady(temporal, tone.within_white(enhanced, low, white=white))
-        enhanced = tone.mixed(enhanced, low)
+        enhanced = finished(temporal, temporal(low, seconds), low, tone)
         return (enhanced[0].permute(1, 2, 0) * scale).round().cpu().numpy().astype(frame.dtype)
 
-
-def steady(temporal: TemporalEnhancer, enhanced: Tensor) -> Tensor:
-    """A result (1, 3, H, W) in [0, 1] whose mean luma follows its mean over time, by the power law of the tone."""
-    own = luma(enhanced).mean()
-    target = temporal.smoothed('luma', own)
-    return enhanced if target == own else with_mean_luma(enhanced, float(target))
+    def _quickly_enhanced(self, temporal: FastTemporalEnhancer, frame: np.ndarray, seconds: float,
+                          tone: Tone) -> np.ndarray:
+        """The same in fast mode; channels lie apart from the beginning."""
+        scale = np.iinfo(frame.dtype).max
+        planes = torch.stack([torch.from_numpy(plane) for plane in cv2.split(frame)])[None]
+        low = planes.to(self.inferencer.device).to(torch.float32).mul_(1 / scale)
+        return quick_picture(temporal, temporal(low, seconds), low, tone, frame.dtype)

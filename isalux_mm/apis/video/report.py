@@ -3,6 +3,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from isalux_mm.apis.video.items import Remark
+
 
 @dataclass
 class VideoReport:
@@ -20,6 +22,9 @@ class VideoReport:
         left_out: what the container does not take, or is neither picture, sound nor subtitle.
         warnings: sentences on what is lost or not understood.
         interrupted: whether a live source was ended by Ctrl-C.
+        seconds: that the work took, from the first packet to the last.
+        asked: frames that the network has seen, in fast mode; `None` in full mode, where it sees all.
+        dropped: frames left out to keep pace with the source; `None` where none may be.
         told: hears every warning as it arises.
     """
     path: Path
@@ -33,6 +38,9 @@ class VideoReport:
     left_out: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
+    seconds: float = field(default=0.0, compare=False)
+    asked: int | None = None
+    dropped: int | None = None
     told: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
     def warn(self, sentence: str) -> None:
@@ -42,9 +50,25 @@ class VideoReport:
             if self.told is not None:
                 self.told(sentence)
 
+    def note(self, remark: Remark) -> None:
+        """Takes in what a thread has to say."""
+        if isinstance(remark.value, str):
+            self.warn(remark.value)
+        else:
+            setattr(self, remark.field, getattr(self, remark.field) + remark.value)
+
+    @property
+    def rate(self) -> float:
+        """Frames enhanced and written a second."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
     def summary(self) -> str:
         """One line."""
         parts = [f'{self.frames} frames enhanced', f'{self.cuts} scene cuts']
+        parts += [f'{self.rate:.3g} frames a second'] if self.rate else []
+        parts += [f'the network run on {self.asked} of them'] if self.asked is not None else []
+        if self.dropped is not None:
+            parts += [f'{self.dropped} of {self.frames + self.dropped} dropped to keep pace with the source']
         parts += [f'{self.broken} broken packets left out'] if self.broken else []
         parts += [f'{self.joins} jumps in time closed'] if self.joins else []
         corrected = self.corrected + self.moved

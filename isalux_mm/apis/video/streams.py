@@ -2,10 +2,11 @@
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from queue import SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from isalux_mm.apis.video.report import VideoReport
+from isalux_mm.apis.video.items import Remark
 from isalux_mm.apis.video.timing import increasing
 
 if TYPE_CHECKING:
@@ -70,23 +71,29 @@ class Copies:
     Args:
         av: PyAV.
         writer: takes them.
-        report: counts go there.
+        remarks: counts go there.
+
+    Attributes:
+        left_out: streams that the container does not take.
     """
 
-    def __init__(self, av: ModuleType, writer: 'av.container.OutputContainer', report: VideoReport):
-        self.av, self.writer, self.report = av, writer, report
+    def __init__(self, av: ModuleType, writer: 'av.container.OutputContainer', remarks: 'SimpleQueue[Remark]'):
+        self.av, self.writer, self.remarks = av, writer, remarks
+        self.left_out: list[str] = []
         self._targets: dict[int, Any] = {}
         self._last: dict[int, int] = {}
 
-    def __contains__(self, index: int) -> bool:
-        return index in self._targets
+    @property
+    def indices(self) -> set[int]:
+        """Of the source's streams that are copied."""
+        return set(self._targets)
 
     def add(self, streams: Sequence[Any]) -> None:
-        """Takes the streams that the container holds; names the others in the report."""
+        """Takes the streams that the container holds; names the others in `left_out`."""
         for stream in streams:
             if not self._fits(stream):
                 name = 'cover picture' if stream.type == 'video' and is_cover(stream) else stream.type
-                self.report.left_out.append(f'{stream.index} ({name})')
+                self.left_out.append(f'{stream.index} ({name})')
                 continue
             self._targets[stream.index] = copy = self.writer.add_stream_from_template(stream)
             copy.metadata.update(kept_tags(stream.metadata))
@@ -97,7 +104,7 @@ class Copies:
         try:
             self.writer.set_chapters(reader.chapters())
         except (ValueError, OverflowError, self.av.error.FFmpegError):
-            self.report.left_out.append('chapters')
+            self.left_out.append('chapters')
 
     def _fits(self, stream: Any) -> bool:
         """Whether the container takes the stream: tried in memory, since some refuse with their header only."""
@@ -130,6 +137,7 @@ class Copies:
         except (ValueError, self.av.error.FFmpegError) as error:
             if isinstance(error, OSError):  # no room, no connection
                 raise
-            self.report.broken += 1
+            self.remarks.put(Remark('broken', 1))
         else:
-            self.report.moved += moved
+            if moved:
+                self.remarks.put(Remark('moved', 1))

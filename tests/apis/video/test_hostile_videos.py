@@ -164,7 +164,7 @@ def test_there_are_sixty_of_them():
 
 
 def test_frames_beyond_the_limit_are_refused(enhanced, monkeypatch):
-    monkeypatch.setattr('isalux_mm.apis.video.containers.MAX_PIXELS', 1000)
+    monkeypatch.setattr('isalux_mm.apis.video.reading.MAX_PIXELS', 1000)
     code, out, _, told = enhanced(clip())
     assert code == WRONG_USE and 'at most 1000 pixels, got 48 x 32' in told
     check_refusal(out, told)

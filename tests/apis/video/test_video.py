@@ -11,8 +11,9 @@ from processes import PATIENCE, environment, started, wait_until
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.video import VideoEnhancer
-from isalux_mm.apis.video.containers import VideoJob
 from isalux_mm.apis.video.encoding import pixel_format
+from isalux_mm.apis.video.reading import FrameReader
+from isalux_mm.apis.video.threads import FRAMES
 from isalux_mm.cli import main
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.inference.temporal import TemporalEnhancer, flicker
@@ -237,8 +238,8 @@ def test_files_of_the_user_with_a_name_like_a_drafts_stay(enhancer, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ['.film-000000.mp4', 'film.mp4', 'film.partial.mp4']
 
 
-def test_memory_holds_one_frame(enhancer, tmp_path, monkeypatch):
-    """Frames alive at any time: the one at hand, and not the clip."""
+def test_memory_holds_a_few_frames(enhancer, tmp_path, monkeypatch):
+    """Frames alive at any time: those at hand and on their way, and not the clip."""
     import gc
     import weakref
     clip, alive, most = write_clip(tmp_path / 'in.mkv', [scene().astype(np.uint8)] * 40), [], []
@@ -246,22 +247,22 @@ def test_memory_holds_one_frame(enhancer, tmp_path, monkeypatch):
     class Frame(np.ndarray):
         pass
 
-    original = VideoJob._rgb
+    original = FrameReader._rgb
 
-    def watched(self, frame):
-        array = original(self, frame).view(Frame)
+    def watched(self, frame, look):
+        array = original(self, frame, look).view(Frame)
         alive.append(weakref.ref(array))
         gc.collect()
         most.append(sum(reference() is not None for reference in alive))
         return array
 
-    monkeypatch.setattr(VideoJob, '_rgb', watched)
+    monkeypatch.setattr(FrameReader, '_rgb', watched)
     gc.freeze()  # what there is by now is not looked through for every frame
     try:
         enhancer(clip, tmp_path / 'out.mkv')
     finally:
         gc.unfreeze()
-    assert len(most) == 40 and max(most) <= 2
+    assert len(most) == 40 and max(most) <= FRAMES + 3  # one decoded, one enhanced, one at hand
 
 
 def test_live_sources_keep_what_came(enhancer, tmp_path, monkeypatch):
@@ -291,7 +292,7 @@ def test_the_command(tmp_path, capsys):
     clip = write_clip(tmp_path / 'in.mp4', [still] * 400, audio=True)  # many seconds of work
     arguments = ['video', str(clip), str(tmp_path / 'out.mp4'), '--quiet', '--device', 'cpu']
     assert main([*arguments[:3], '--device', 'cpu', '--max-frames', '3', '--smoothing', '0.2']) == 0
-    assert capsys.readouterr().out.startswith('3 frames enhanced, 0 scene cuts (result in')
+    assert capsys.readouterr().out.startswith('3 frames enhanced, 0 scene cuts, ')
     assert main(arguments) == 2 and 'out must not exist unless' in capsys.readouterr().err
     assert main([*arguments, '--overwrite', '--smoothing', '-1']) == 2
     assert 'time_constant must be at least 0 seconds' in capsys.readouterr().err
