@@ -43,6 +43,13 @@ class EnhanceReport(Attempts):
     outdated: list[str] = field(default_factory=list)
     lost: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def skip(self, jobs: Iterable['Job']) -> None:
+        """Notes jobs whose results are there and stay."""
+        for job in jobs:
+            self.skipped.append(str(job.target))
+            if is_outdated(job):
+                self.outdated.append(str(job.target))
+
     @contextmanager
     def ordered(self, names: Sequence[str]) -> Iterator[None]:
         """Brings what fails within it into the order of the inputs' names: reading is ahead of writing."""
