@@ -1,5 +1,6 @@
 """What a network saw and chose for one picture: priors, enrichment weights and routing, read off and drawn."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing 
 
 
 def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device: torch.device,
-                   visible: Tensor | None = None) -> np.ndarray:
+                   visible: Tensor | None = None, small: Callable[[Tensor], Tensor] | None = None) -> np.ndarray:
     """Draws the explanation of a result, reduced first where it is large.
 
     Args:
@@ -32,14 +33,17 @@ def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device:
         enhanced: the result, same shape.
         device: the network's.
         visible: as of `explain`, at the size of `low`; hidden pixels are drawn white.
+        small: how images (1, C, H, W) are reduced, such as `FastNetwork.reduced`: to what the network saw; by default
+            to at most `EXPLAINED_PIXELS`.
 
     Returns:
         (H', W', 3), uint8, RGB.
     """
-    seen, shown = (reduced(image[None], EXPLAINED_PIXELS) for image in (low, enhanced))
+    small = small or partial(reduced, pixels=EXPLAINED_PIXELS)
+    seen, shown = (small(image[None]) for image in (low, enhanced))
     if visible is None:
         return draw_explanation(to_array(seen[0]), to_array(shown[0]), explain(network, seen.to(device)))
-    visible = reduced(visible, EXPLAINED_PIXELS)
+    visible = small(visible)
     before, after = (to_array(image[0].cpu().where(visible[0] > 0, 1)) for image in (seen, shown))
     return draw_explanation(before, after, explain(network, seen.to(device), visible=visible.to(device)))
 

@@ -2,6 +2,7 @@
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,17 @@ from isalux_mm.apis.jobs import (
     Job,
     Loaded,
     groups_of_size,
-    is_outdated,
     jobs_of,
     load,
     read_ahead,
     to_tensor,
 )
+from isalux_mm.apis.results import check_mode, results_of
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
-from isalux_mm.apis.visible_part import is_seen_in_part, visible_part
+from isalux_mm.apis.visible_part import visible_part
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
+from isalux_mm.inference.fast import FastNetwork
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.inference.tiled import enhance_tiled
 from isalux_mm.io.attempts import outcome
@@ -57,11 +59,13 @@ class EnhanceInferencer(BaseInferencer):
         show_progress: whether a bar is shown, on standard error.
         dtype: 'float32', 'float16' or 'bfloat16': the network computes in it.
         tile: side of the tiles that a large picture is worked in, pixels; `None` chooses by size, 0 never tiles.
+        mode: 'full', or 'fast': the network sees a small copy, what it decides is carried to the picture
+            (`inference.fast`), in strips of rows; explanations are of the small copy.
 
     Raises:
         FileNotFoundError: if `weights` does not exist.
-        ValueError: if the name or `dtype` is unknown, `tile` is negative, no weights are given for a config, or they
-            do not fit.
+        ValueError: if the name, `dtype` or `mode` is unknown, `tile` is negative or given in fast mode, no weights are
+            given for a config, or they do not fit.
     """
     preprocess_kwargs = {'array_order'}
     forward_kwargs = {'tone'}
@@ -76,11 +80,12 @@ class EnhanceInferencer(BaseInferencer):
                  show_progress: bool = True,
                  *,
                  dtype: str = 'float32',
-                 tile: int | None = None):
+                 tile: int | None = None,
+                 mode: str = 'full'):
         check_choice(dtype, DTYPES, 'dtype')
-        check_tile(tile)
+        check_mode(mode, tile)
         super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
-        self.tile, self.dtype = tile, dtype
+        self.tile, self.dtype, self.mode = tile, dtype, mode
         self.network = prepare_for_inference(self.model.network, dtype=dtype)
         self.report = EnhanceReport()
 
@@ -158,7 +163,7 @@ class EnhanceInferencer(BaseInferencer):
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
 
     def enhance(self, images: Tensor, *, visible: Tensor | None = None) -> Tensor:
-        """Runs the network, in tiles where a picture is large.
+        """Runs the network in the inferencer's mode; in full mode in tiles where a picture is large.
 
         Args:
             images: (B, 3, H, W), floating point, RGB in [0, 1], on any device.
@@ -176,9 +181,15 @@ class EnhanceInferencer(BaseInferencer):
             images = images.to(self.device, torch.float32)
             visible = None if visible is None else visible.to(images)
             check_finite(images, 'images')
-            enhanced = enhance_tiled(self.network, images, tile=self.tile, visible=visible)
+            enhanced = self.fast(images, visible=visible) if self.mode == 'fast' else enhance_tiled(
+                self.network, images, tile=self.tile, visible=visible)
             check_finite(enhanced, f"the network's result ({self.dtype})")
             return enhanced
+
+    @cached_property
+    def fast(self) -> FastNetwork:
+        """The network of fast mode."""
+        return FastNetwork(self.network).to(self.device)
 
     def with_tile(self, tile: int | None) -> 'EnhanceInferencer':
         """The same inferencer with another side of tiles (as of the class) and a report of its own.
@@ -186,11 +197,22 @@ class EnhanceInferencer(BaseInferencer):
         The network is shared: the two may not work at the same time.
 
         Raises:
-            ValueError: if `tile` is negative.
+            ValueError: if `tile` is negative or given in fast mode.
         """
-        check_tile(tile)
+        check_mode(self.mode, tile)
         other = copy.copy(self)
         other.tile, other.report = tile, EnhanceReport()
+        return other
+
+    def with_mode(self, mode: str) -> 'EnhanceInferencer':
+        """The same in another mode (as of the class), likewise; in fast mode without tiles.
+
+        Raises:
+            ValueError: if `mode` is unknown.
+        """
+        check_mode(mode)
+        other = copy.copy(self)
+        other.mode, other.tile, other.report = mode, None if mode == 'fast' else self.tile, EnhanceReport()
         return other
 
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
@@ -247,7 +269,8 @@ class EnhanceInferencer(BaseInferencer):
 
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
-        results = outcome(self._results, [picture for _, picture in group], tone)
+        results = outcome(results_of, self.enhance, [picture for _, picture in group], tone, device=self.device,
+                          in_place=self.mode == 'fast')
         if not isinstance(results, BaseException):
             return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
         if len(group) == 1:
@@ -255,23 +278,6 @@ class EnhanceInferencer(BaseInferencer):
             return []
         del results  # whose traceback holds the memory that was too little
         return [made for pair in group for made in self._enhance_group([pair], tone)]
-
-    def _results(self, pictures: Sequence[Picture], tone: Tone) -> Tensor:
-        """Results (B, 3, H, W), RGB in [0, 1], of pictures of one size."""
-        if len(pictures) == 1 and is_seen_in_part(pictures[0]):
-            return self._visible_result(pictures[0], tone)[None]
-        tensors = [to_tensor(picture.image) for picture in pictures]
-        images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
-        images = images.to(self.device)
-        return tone.apply(self.enhance(images), images)
-
-    def _visible_result(self, picture: Picture, tone: Tone) -> Tensor:
-        """The result (3, H, W) of a picture that is seen in part; the rest has no part in it and stays as it is."""
-        part = visible_part(picture)
-        if part is None:
-            return to_tensor(picture.image)
-        images, visible = to_tensor(part.image)[None].to(self.device), part.weights
-        return part.placed(tone.apply(self.enhance(images, visible=visible), images, visible=visible)[0], picture)
 
     def _draw(self, made: Enhanced, show: bool) -> np.ndarray | str | None:
         """Draws one explanation, and writes it where it has a file; `None` where that failed or is not wanted."""
@@ -283,7 +289,8 @@ class EnhanceInferencer(BaseInferencer):
             part = visible_part(made.picture)
             if part is not None:
                 low, enhanced, visible = part.image, part.of(enhanced), part.weights
-            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible)
+            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible,
+                                     small=self.fast.reduced if self.mode == 'fast' else None)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
             if job.target is None:
@@ -314,8 +321,7 @@ class EnhanceInferencer(BaseInferencer):
         """Reports the results that are there and not made again; their files by index."""
         again = {job.index for job in waiting if not job.made}
         skipped = [job for job in jobs if job.index not in again]
-        self.report.skipped += [str(job.target) for job in skipped]
-        self.report.outdated += [str(job.target) for job in skipped if is_outdated(job)]
+        self.report.skip(skipped)
         return {job.index: str(job.target) for job in skipped}
 
     def _inputs_to_list(self, inputs: Input | Sequence[Input], *, recursive: bool = True, out: Path | None = None,
@@ -375,12 +381,6 @@ def reachable_device(name: str) -> torch.device:
         raise ValueError(f"device must be one that this PyTorch reaches, such as 'cpu', got {name!r} "
                          f'({str(error).splitlines()[0]})') from error
     return device
-
-
-def check_tile(tile: int | None) -> None:
-    """Raises a `ValueError` if the side of tiles is negative."""
-    if tile is not None and tile < 0:
-        raise ValueError(f'tile must be at least 0 pixels, or None, got {tile}')
 
 
 def load_network(network: nn.Module, path: str | Path) -> None:

@@ -40,6 +40,13 @@ class EnhanceReport(Attempts):
     outdated: list[str] = field(default_factory=list)
     lost: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def skip(self, jobs: Iterable['Job']) -> None:
+        """Notes jobs whose results are there and stay."""
+        for job in jobs:
+            self.skipped.append(str(job.target))
+            if is_outdated(job):
+                self.outdated.append(str(job.target))
+
     def summary(self) -> str:
         """Counts in one line, then the failed inputs with their reasons and what results lack, one a line."""
         counts = [f'{len(self.done)} enhanced']

@@ -34,7 +34,8 @@ class Tone:
             raise ValueError(f'reference_brightness must be in (0, 1), got {self.reference_brightness}')
         check_choice(self.highlights, HIGHLIGHTS, 'highlights')
 
-    def apply(self, enhanced: Tensor, low: Tensor, *, visible: Tensor | None = None) -> Tensor:
+    def apply(self, enhanced: Tensor, low: Tensor, *, visible: Tensor | None = None,
+              in_place: bool = False) -> Tensor:
         """The result with this tone.
 
         Args:
@@ -42,11 +43,12 @@ class Tone:
             low: its input, same shape, RGB in [0, 1].
             visible: of one image, (1, 1, H, W), above 0 where a pixel is seen: white level and mean luma are those of
                 these pixels. `None` for all.
+            in_place: whether the result may take the memory of `enhanced`.
 
         Returns:
             Same shape, in [0, 1].
         """
-        white, out = white_level(seen(enhanced, visible)), torch.empty_like(enhanced)
+        white, out = white_level(seen(enhanced, visible)), enhanced if in_place else torch.empty_like(enhanced)
         rows = max(BLOCK // (len(out) * out.shape[3]), 1)
         for parts in zip(*(images.split(rows, dim=2) for images in (out, enhanced, low))):  # in little memory
             part, bright, dark = parts

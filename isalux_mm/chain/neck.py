@@ -8,13 +8,15 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from isalux_mm.functional.checks import check_image
+from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.resizing import reduced_size, size_of
+from isalux_mm.inference.fast import MODES, FastNetwork
 from isalux_mm.model_zoo import find_weights
 from isalux_mm.models.base import routed
 from isalux_mm.models.enhancer import build_network, run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
+from isalux_mm.models.statistics import Tile
 from isalux_mm.registry import MODELS, SCOPE
 
 PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
@@ -41,12 +43,15 @@ class ISALuxNeck(BaseModule):
             so that a checkpoint of the whole chain can be used without it.
         frozen: no gradient, no graph, eval mode that survives `.train()`.
         work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
+        mode: 'full', or 'fast', of which `inference.fast` tells: the network sees a small copy of a size of its own
+            choice, or of `work_short_side`; maps of colour by place and lightness carry its result, not lines by
+            channel, and noise that they add is removed, which 'full' leaves at a reduced resolution. Gradients pass.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
         init_cfg: mmengine's initialization config.
 
     Raises:
-        ValueError: if `work_short_side` is below 1, or no key of the checkpoint matches; in forward, if the network
-            changes the size.
+        ValueError: if `work_short_side` is below 1, `mode` is unknown, or no key of the checkpoint matches; in forward,
+            if the network changes the size.
         FileNotFoundError: in forward, if `checkpoint` does not exist and no weights were loaded since.
     """
 
@@ -56,17 +61,19 @@ class ISALuxNeck(BaseModule):
                  *,
                  frozen: bool = False,
                  work_short_side: int | None = None,
+                 mode: str = 'full',
                  clamp_output: bool = False,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if work_short_side is not None and work_short_side < 1:
             raise ValueError(f'work_short_side must be at least 1 or None, got {work_short_side}')
+        check_choice(mode, MODES, 'mode')
         # the default scope of a config that has a neck is the task's
         self.network = build_network(network if isinstance(network, str) else {'_scope_': SCOPE, **network})
         if checkpoint is None and isinstance(network, str):
             checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen
-        self.work_short_side, self.clamp_output = work_short_side, clamp_output
+        self.work_short_side, self.mode, self.clamp_output = work_short_side, mode, clamp_output
         self.lacks_weights = False
         self.last_routings: list[Routing] = []
         if checkpoint is not None:
@@ -119,6 +126,9 @@ class ISALuxNeck(BaseModule):
 
     def enhance(self, image: Tensor) -> Tensor:
         """Enhances images (b, 3, h, w) without padding, at the working resolution."""
+        if self.mode == 'fast':
+            enhanced = self._fast(image)
+            return enhanced.clamp(0, 1) if self.clamp_output else enhanced
         reduced = self._reduced(image)
         enhanced = self._run(reduced)
         if enhanced.shape != reduced.shape:
@@ -137,11 +147,16 @@ class ISALuxNeck(BaseModule):
             return image
         return F.interpolate(image, size=size, mode='bilinear', align_corners=False, antialias=True)
 
-    def _run(self, image: Tensor) -> Tensor:
+    def _fast(self, image: Tensor) -> Tensor:
+        fast = FastNetwork(self.network, short_side=self.work_short_side)  # not kept: the network is the neck's
+        small = fast.reduced(image)
+        return fast.render(image, fast.fitted(image, small, self._run(small, fast.whole(image, small))))
+
+    def _run(self, image: Tensor, tile: Tile | None = None) -> Tensor:
         """Runs the network; keeps its routing where there is one to be balanced."""
         if not self.training:
-            return self.network(image)
-        enhanced, routings = routed(self.network, image)
+            return self.network(image) if tile is None else self.network(image, tile=tile)
+        enhanced, routings = routed(self.network, image, tile)
         self.last_routings = joined(self.last_routings, routings)
         return enhanced
 

@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--batch-size', type=int, default=1, metavar='N',
                         help='pictures of one size that go through the network together (%(default)s)')
     add_tone_options(parser)
-    add_model_options(parser)
+    add_model_options(parser, fast=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='in which an upload must have come (%(default)s)')
     parser.add_argument('--detector', nargs=2, metavar=('CONFIG', 'CHECKPOINT'),
                         help='plain MMDetection detector, whose boxes are shown before and after')
-    add_model_options(parser)
+    add_model_options(parser, fast=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,12 +27,8 @@ def lightness(image: Tensor) -> Tensor:
     return torch.log1p(LIGHTNESS * luma(image).clamp(0, 1)) / scale
 
 
-def grid_size(height: int, width: int, cell: int = CELL) -> tuple[int, int]:
-    """Cells along height and width of a small picture."""
-    return max(round(height / cell), 1), max(round(width / cell), 1)
-
-
-def fit_grid(small: Tensor, enhanced: Tensor, *, levels: int = LEVELS, cell: int = CELL) -> Tensor:
+def fit_grid(small: Tensor, enhanced: Tensor, *, weights: Tensor | None = None, levels: int = LEVELS,
+             cell: int = CELL) -> Tensor:
     """Fits the maps from a small picture to its result, cell by cell, by regularized least squares.
 
     A slope that the pixels of a cell do not tell is drawn towards the gain there; a cell without pixels takes what its
@@ -41,6 +37,7 @@ def fit_grid(small: Tensor, enhanced: Tensor, *, levels: int = LEVELS, cell: int
     Args:
         small: (B, 3, h, w), RGB in [0, 1].
         enhanced: same shape.
+        weights: how much a pixel counts, (B, 1, h, w) or (1, 1, h, w); `None` for all alike.
         levels: lightnesses of the grid.
         cell: pixels to a cell's side.
 
@@ -50,23 +47,25 @@ def fit_grid(small: Tensor, enhanced: Tensor, *, levels: int = LEVELS, cell: int
     dtype = torch.promote_types(enhanced.dtype, torch.float32)
     x, change = small.to(dtype), enhanced.to(dtype) - small.to(dtype)
     with torch.autocast(x.device.type, enabled=False):
-        size = grid_size(*x.shape[-2:], cell)
-        moments = _moments(x, change, size, levels)
+        rows, columns = (max(round(side / cell), 1) for side in x.shape[-2:])
+        moments = _moments(x, change, weights, (levels, rows, columns))
         near = _blurred(moments)
         around = _blurred(_blurred(_blurred(near)))
         whole = moments.mean(dim=(2, 3, 4), keepdim=True)
         return _solved(near + FARTHER[0] * around + FARTHER[1] * whole)
 
 
-def _moments(x: Tensor, change: Tensor, size: tuple[int, int], levels: int) -> Tensor:
-    """Means over cells of 1, x, x x^T, d and x d^T, each pixel shared by two levels: (B, 28, levels, rows, columns)."""
+def _moments(x: Tensor, change: Tensor, weights: Tensor | None, size: tuple[int, int, int]) -> Tensor:
+    """Means over cells of (x, 1) (x, 1)^T and (x, 1) d^T, each pixel shared by two levels, (B, 28, *size)."""
     ones = torch.ones_like(x[:, :1])
     extended = torch.cat([x, ones], dim=1)  # (B, 4, h, w)
     second = (extended[:, :, None] * extended[:, None]).flatten(1, 2)  # (B, 16, h, w)
     mixed = (extended[:, :, None] * change[:, None]).flatten(1, 2)  # (B, 12, h, w)
     products = torch.cat([second, mixed], dim=1)
+    levels, rows, columns = size
+    products = products if weights is None else products * weights
     place = lightness(x) * (levels - 1)
-    return torch.stack([F.adaptive_avg_pool2d((1 - (place - k).abs()).clamp_min(0) * products, size)
+    return torch.stack([F.adaptive_avg_pool2d((1 - (place - k).abs()).clamp_min(0) * products, (rows, columns))
                         for k in range(levels)], dim=2)
 
 
@@ -95,14 +94,14 @@ def _solved(moments: Tensor) -> Tensor:
     return maps.flatten(-2).permute(0, 4, 1, 2, 3).to(moments.dtype)
 
 
-def grid_rows(grid: Tensor, height: int, first: int, last: int) -> Tensor:
-    """A grid's cells interpolated down to rows [first, last) of a picture, (B, 12, levels, last - first, columns)."""
-    count = grid.shape[3]
-    place = ((torch.arange(first, last, device=grid.device) + 0.5) * (count / height) - 0.5).clamp(0, count - 1)
+def rows_of(cells: Tensor, height: int, first: int, last: int) -> Tensor:
+    """Cells (..., rows, columns) interpolated down to rows [first, last) of a picture: (..., last - first, columns)."""
+    count, dim = cells.shape[-2], cells.dim() - 2
+    place = ((torch.arange(first, last, device=cells.device) + 0.5) * (count / height) - 0.5).clamp(0, count - 1)
     lower = place.floor().long()
     upper = (lower + 1).clamp_max(count - 1)
-    weight = (place - lower).to(grid.dtype)[:, None]
-    return torch.lerp(grid.index_select(3, lower), grid.index_select(3, upper), weight)
+    weight = (place - lower).to(cells.dtype)[:, None]
+    return torch.lerp(cells.index_select(dim, lower), cells.index_select(dim, upper), weight)
 
 
 def sliced(grid: Tensor, guide: Tensor, *, height: int | None = None, first: int = 0) -> Tensor:
@@ -116,7 +115,7 @@ def sliced(grid: Tensor, guide: Tensor, *, height: int | None = None, first: int
     """
     b, channels, levels, _, columns = grid.shape
     h, w = guide.shape[-2:]
-    rows = grid_rows(grid, h if height is None else height, first, first + h)
+    rows = rows_of(grid, h if height is None else height, first, first + h)
     atlas = rows.transpose(2, 3).reshape(b, channels, h * levels, columns)  # row by row, all levels of each
     level = guide[:, 0].to(grid.dtype).clamp(0, 1) * (levels - 1)
     line = torch.arange(h, device=grid.device, dtype=grid.dtype)[:, None] * levels
@@ -126,8 +125,13 @@ def sliced(grid: Tensor, guide: Tensor, *, height: int | None = None, first: int
     return F.grid_sample(atlas, place, mode='bilinear', padding_mode='border', align_corners=False)
 
 
-def applied(image: Tensor, maps: Tensor) -> Tensor:
-    """image (B, 3, h, W) and its change by maps (B, 12, h, W) less the identity."""
+def change_of(image: Tensor, maps: Tensor) -> Tensor:
+    """What maps (B, 12, h, W) less the identity add to an image (B, 3, h, W), in the maps' dtype."""
     red, green, blue, constant = maps.chunk(4, dim=1)
-    change = red * image[:, 0:1] + green * image[:, 1:2] + blue * image[:, 2:3] + constant
-    return image + change.to(image.dtype)
+    return torch.addcmul(torch.addcmul(torch.addcmul(constant, red, image[:, 0:1]), green, image[:, 1:2]),
+                         blue, image[:, 2:3])
+
+
+def gain_of(maps: Tensor) -> Tensor:
+    """By how much maps (B, 12, h, W) amplify, less one: the mean of a channel's slope in itself, (B, 1, h, W)."""
+    return maps[:, 0:COEFFICIENTS - 3:4].mean(dim=1, keepdim=True)

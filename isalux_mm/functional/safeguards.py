@@ -18,8 +18,9 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 SAFEGUARDS = ('fade', 'gray', 'black')
 # ours, all of these
 FADE = (0.12, 0.36)  # `light` up to which the change is whole, and from which there is none
-SCALE_POWER = 32
+SCALE_SQUARINGS = 5  # the power of the mean is 32
 LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
+BLOCK = 4_000_000  # pixels that are worked on at once
 LONG = 16384  # side from which running sums are taken in float64: float32 would lose what a window holds
 REACH = 11  # pixels to each side that a place looks at; 15.6 along the diagonal
 LIT = 0.002  # half a level of 8 bits: a pixel of this value counts half as lit
@@ -58,10 +59,19 @@ def light(image: Tensor) -> Tensor:
 
     image: (B, 3, H, W), RGB in [0, 1]; returns (B, 1, 1, 1), in [0, 1].
     """
-    brightest = image.amax(dim=1, keepdim=True).clamp_min(LEAST_SCALE)
-    brightest = brightest.to(torch.promote_types(image.dtype, torch.float32))
-    scale = (brightest**SCALE_POWER).mean(dim=(2, 3), keepdim=True)**(1 / SCALE_POWER)
-    return mean_luma(image) * scale
+    return mean_luma(image) * used_scale(image)
+
+
+def used_scale(image: Tensor) -> Tensor:
+    """The part of the scale that a whole image uses, as of `light`, in little memory: (B, 1, 1, 1), in [0.1, 1]."""
+    powers = []
+    for part in image.split(max(BLOCK // image.shape[3], 1), dim=2):
+        power = part.amax(dim=1, keepdim=True).clamp_min(LEAST_SCALE)
+        power = power.to(torch.promote_types(image.dtype, torch.float32))
+        for _ in range(SCALE_SQUARINGS):
+            power = power * power
+        powers.append(power.mean(dim=(2, 3), keepdim=True) * (part.shape[2] / image.shape[2]))
+    return sum(powers[1:], powers[0])**(1 / 2**SCALE_SQUARINGS)
 
 
 def darkness_confidence(image: Tensor, fade: tuple[float, float] = FADE) -> Tensor:
@@ -100,26 +110,27 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
     return x.to(dtype)
 
 
-def lit_share(brightest: Tensor) -> Tensor:
+def lit_share(brightest: Tensor, reach: int = REACH) -> Tensor:
     """How far from black a place is: 0 where the whole window is black, near 1 where a good part of it is not.
 
     brightest: brightest channel, (B, 1, H, W), in [0, 1]; returns the same shape, in [0, 1].
     """
-    lit = window_mean(brightest / (brightest + LIT))
+    lit = window_mean(brightest / (brightest + LIT), reach)
     return 1 - (1 - lit).clamp(0, 1)**LIT_POWER
 
 
-def colored_share(brightest: Tensor, darkest: Tensor) -> Tensor:
+def colored_share(brightest: Tensor, darkest: Tensor, reach: int = REACH) -> Tensor:
     """How coloured a place is: 0 where the whole window is grey, near 1 from the saturation of a dull picture on.
 
     Args:
         brightest: brightest channel of each pixel, (B, 1, H, W), in [0, 1].
         darkest: darkest channel, likewise.
+        reach: pixels to each side that a place looks at.
 
     Returns:
         Same shape, in [0, 1).
     """
-    chroma, level = window_mean(torch.cat([brightest - darkest, brightest], dim=1)).split(1, dim=1)
+    chroma, level = window_mean(torch.cat([brightest - darkest, brightest], dim=1), reach).split(1, dim=1)
     return chroma / (chroma + COLORED * level + EPS)
 
 

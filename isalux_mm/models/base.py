@@ -42,8 +42,8 @@ class EnhancementNetwork(BaseModule, WeighedModule):
         return Tile(size_of(image), 0, 0, None, None)
 
 
-def routed(network: nn.Module, image: Tensor) -> tuple[Tensor, list[Routing]]:
+def routed(network: nn.Module, image: Tensor, tile: Tile | None = None) -> tuple[Tensor, list[Routing]]:
     """Runs an enhancement network, or a plain module of one argument, on images (B, 3, H, W); result and routing."""
     if isinstance(network, EnhancementNetwork):
-        return network.forward_with_routing(image)
+        return network.forward_with_routing(image, tile=tile)
     return network(image), []

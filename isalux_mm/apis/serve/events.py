@@ -29,14 +29,14 @@ def tile_size(name: str) -> int | None:
     return {'automatic': None, 'never': 0}[name] if name in ('automatic', 'never') else int(name.split()[0])
 
 
-def wish_of(strength: float, brightness: float, highlights: str, model: str, tile: str) -> Wish:
+def wish_of(strength: float, brightness: float, highlights: str, model: str, tile: str, fast: bool) -> Wish:
     """What the controls stand at; brightness 0 leaves it to the network.
 
     Raises:
         RefusedError: if one is out of its range.
     """
     try:
-        return Wish(Tone(strength, brightness or None, highlights), tile_size(tile), model)
+        return Wish(Tone(strength, brightness or None, highlights), tile_size(tile), model, 'fast' if fast else 'full')
     except (ValueError, TypeError) as error:
         raise RefusedError(str(error)) from error
 
@@ -58,12 +58,12 @@ class Events:
         """Enhances the pictures one by one; empties `stale` outputs of those before."""
 
         def enhance(paths: Sequence[str] | None, strength: float, brightness: float, highlights: str, model: str,
-                    tile: str, request: Any) -> Iterator[tuple]:
+                    tile: str, fast: bool, request: Any) -> Iterator[tuple]:
             done: list[Shown] = []
             failed: list[str] = []
             try:
                 visitor = self._visitor(request)
-                wish = wish_of(strength, brightness, highlights, model, tile)
+                wish = wish_of(strength, brightness, highlights, model, tile, fast)
                 if not paths:
                     raise RefusedError('Choose a picture first.')
                 self.vault.forget(visitor, keep=paths)
@@ -102,7 +102,7 @@ class Events:
         """Draws priors and routing of the picture that is shown."""
 
         def explain(paths: Sequence[str] | None, name: str | None, strength: float, brightness: float, highlights: str,
-                    model: str, tile: str, request: Any) -> tuple:
+                    model: str, tile: str, fast: bool, request: Any) -> tuple:
             path = (paths or [''])[min(number_of(name), max(len(paths or ()) - 1, 0))]
 
             def draw() -> Path:
@@ -110,7 +110,7 @@ class Events:
                     raise RefusedError('Choose a picture first.')
                 visitor = self._visitor(request)
                 folder = self.vault.results_of(visitor)
-                wish = wish_of(strength, brightness, highlights, model, tile)
+                wish = wish_of(strength, brightness, highlights, model, tile, fast)
                 return self.workbench.explain(self._own(path, visitor), wish, folder)
 
             found = self._attempt(draw, path)

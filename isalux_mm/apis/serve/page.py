@@ -102,8 +102,10 @@ def _controls(gr: ModuleType, workbench: Workbench) -> tuple[Any, list[Any]]:
     model = gr.Dropdown(names, value=workbench.model, label='Model', visible=len(names) > 1, elem_id='model')
     tiles = list(dict.fromkeys([*map(tile_name, TILES), tile_name(workbench.inferencer.tile)]))
     tile = gr.Dropdown(tiles, value=tile_name(workbench.inferencer.tile), label='Tiles',
-                       info='how a large picture is worked on', elem_id='tile')
-    return upload, [strength, brightness, highlights, model, tile]
+                       info='how a large picture is worked on in full mode', elem_id='tile')
+    fast = gr.Checkbox(workbench.inferencer.mode == 'fast', label='Fast', elem_id='fast',
+                       info='a tenth of the time or less; fine detail is softer')
+    return upload, [strength, brightness, highlights, model, tile, fast]
 
 
 def _explanation(gr: ModuleType) -> tuple[Any, Any]:

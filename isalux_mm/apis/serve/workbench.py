@@ -109,10 +109,12 @@ class Wish:
         tone: strength, brightness, highlights.
         tile: side of the tiles of a large picture, pixels; `None` chooses by size, 0 never tiles.
         model: a name of the workbench's; `None` is its first.
+        mode: 'full', or 'fast', which knows no tiles; `None` is the inferencer's.
     """
     tone: Tone = Tone()
     tile: int | None = None
     model: str | None = None
+    mode: str | None = None
 
 
 class Workbench:
@@ -150,7 +152,7 @@ class Workbench:
         folder = self._new_folder(folder)
         target = folder / result_name(Path(fitted(path.stem, f'{RESULT}{path.suffix}')))
         with self.lock:
-            report = self._inferencer(wish).with_tile(wish.tile)(path, out=target, **asdict(wish.tone))['report']
+            report = self._inferencer(wish)(path, out=target, **asdict(wish.tone))['report']
         if report.failed:
             raise RefusedError(f'{path.name} cannot be enhanced: {next(iter(report.failed.values()))}')
         before, after = folder / f'before_{PREVIEW}', folder / f'after_{PREVIEW}'
@@ -163,6 +165,12 @@ class Workbench:
         return Shown(before, after, target, f'{path.name}, {width} x {height} pixels: done.', losses)
 
     def _inferencer(self, wish: Wish) -> EnhanceInferencer:
+        """The one of a wish, with a report of its own."""
+        one = self._of_model(wish)
+        one = one if wish.mode is None else one.with_mode(wish.mode)
+        return one.with_tile(None if one.mode == 'fast' else wish.tile)
+
+    def _of_model(self, wish: Wish) -> EnhanceInferencer:
         """The one of a model's name, built when it is first asked for."""
         if wish.model is None or wish.model == self.model:
             return self.inferencer

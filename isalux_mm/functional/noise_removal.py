@@ -1,0 +1,122 @@
+"""Noise removed from a brightened picture, band by band of a pyramid, where its level is known (ours).
+
+A Laplacian pyramid of luma and colour differences (Burt and Adelson, 1983) parts a picture in bands. A band's noise is
+known: that of the dark picture, measured by lightness, times the gain. Where a band's energy around a place is no more
+than its noise there, the band goes; where it is much more, it stays (Wiener's rule). What is removed is grey where the
+picture is grey, nothing where nothing was amplified, and never more than there was.
+"""
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isalux_mm.functional.bilateral_grid import lightness
+from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
+
+# ours, all of these
+BANDS = 3  # halvings of the pyramid
+MULTIPLE = 2**BANDS
+REACH = 32  # pixels to each side that decide on one, rounded up to a multiple of `MULTIPLE`
+WINDOW = 5  # side of the window in which a band's energy is taken, pixels of the band
+STRENGTH = 2.2  # of the variance that is taken for noise over the measured one
+COLOR = 1.6  # deviation of colour differences over the luma's, of noise that is alike and independent in R, G and B
+BLOCK = 8  # side of the blocks in which noise is measured, pixels
+GAIN = 36  # of white noise's variance in the second difference along both axes: 6 * 6
+CALM = 0.25  # share of the blocks of a lightness that are taken to show nothing but noise
+FEWEST = 16  # blocks that tell the noise of a lightness
+TINY = 1e-12
+
+
+def noise_levels(pieces: Sequence[Tensor], levels: int) -> Tensor:
+    """Standard deviation of the noise of the luma by lightness, (B, levels): that of the calmest quarter of blocks.
+
+    Of a second difference along both axes, which edges and slopes hardly touch (Immerkaer, 1996). A lightness that is
+    rare has the noise of the nearest that is not; without any, as in a picture of a few pixels, there is none.
+
+    Args:
+        pieces: of the same images, (B, 3, h, w) each, RGB in [0, 1].
+        levels: how many lightnesses between black and white, as of `bilateral_grid.lightness`.
+    """
+    found = [_blocks_of(piece) for piece in pieces if min(piece.shape[-2:]) >= BLOCK + 2]
+    if not found:
+        return pieces[0].new_zeros(len(pieces[0]), levels)
+    deviation, place = (torch.cat(parts, dim=1) for parts in zip(*found))
+    return torch.stack([_by_level(*one, levels) for one in zip(deviation, (place * (levels - 1)).round())])
+
+
+def _blocks_of(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Deviation and mean lightness of every block, (B, N) each."""
+    y = luma(image)
+    for dim in (2, 3):
+        size = y.shape[dim] - 2
+        y = y.narrow(dim, 0, size) - 2 * y.narrow(dim, 1, size) + y.narrow(dim, 2, size)
+    deviation = (F.avg_pool2d(y * y, BLOCK) / GAIN).sqrt().flatten(1)
+    return deviation, F.avg_pool2d(lightness(image)[:, :, 1:-1, 1:-1], BLOCK).flatten(1)
+
+
+def _by_level(deviation: Tensor, place: Tensor, levels: int) -> Tensor:
+    found: dict[int, Tensor] = {}
+    for level in range(levels):
+        own = deviation[place == level]
+        if len(own) >= FEWEST:
+            found[level] = own.sort().values[int(CALM * len(own))]
+    nearest = [min(found, key=lambda k, level=level: abs(k - level), default=None) for level in range(levels)]
+    return torch.stack([deviation.new_zeros(()) if k is None else found[k] for k in nearest])
+
+
+def differences(image: Tensor) -> Tensor:
+    """Luma, and blue and red less it, (B, 3, H, W)."""
+    y = (image * image.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    return torch.cat([y, image[:, 2:] - y, image[:, :1] - y], dim=1)
+
+
+def colors(channels: Tensor) -> Tensor:
+    """The inverse of `differences`."""
+    y, blue, red = channels.chunk(3, dim=1)
+    weights = LUMA_WEIGHTS
+    return torch.cat([y + red, y - (weights[0] * red + weights[2] * blue) / weights[1], y + blue], dim=1)
+
+
+def smaller(x: Tensor) -> Tensor:
+    """Half the size; sides are even."""
+    return F.avg_pool2d(x, 2)
+
+
+def larger(x: Tensor) -> Tensor:
+    """Twice the size."""
+    return F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
+
+
+def window_mean(x: Tensor) -> Tensor:
+    """Mean in the window of the energy, of the pixels inside."""
+    return F.avg_pool2d(x, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False)
+
+
+def bands_of(channels: Tensor) -> list[Tensor]:
+    """The pyramid's bands, finest first, without what is left at its top."""
+    found = []
+    for _ in range(BANDS):
+        low = smaller(channels)
+        found.append(channels - larger(low))
+        channels = low
+    return found
+
+
+def removed(bright: Tensor, deviation: Tensor) -> Tensor:
+    """The noise of pictures, to be subtracted.
+
+    Args:
+        bright: (B, 3, H, W), RGB, sides multiples of `MULTIPLE`.
+        deviation: of the luma's noise at every place, (B, 1, H, W); white noise halves from band to band.
+    """
+    noise: Tensor | None = None
+    scale = bright.new_tensor([1, COLOR**2, COLOR**2]).view(3, 1, 1)
+    variances = [STRENGTH * deviation**2]
+    for _ in range(BANDS - 1):
+        variances.append(smaller(variances[-1]) / 4)
+    for band, variance in reversed(list(zip(bands_of(differences(bright)), variances))):
+        variance = variance * scale
+        part = band * (variance / torch.maximum(window_mean(band * band), variance).clamp_min(TINY))
+        noise = part if noise is None else part + larger(noise)
+    return bright.new_zeros(()) if noise is None else colors(noise)
