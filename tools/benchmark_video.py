@@ -23,6 +23,7 @@ import torch
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.video import VideoEnhancer, import_av
 from isalux_mm.apis.video.containers import created
+from isalux_mm.cli.memory import keep_memory
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.inference.temporal import flicker
 
@@ -93,6 +94,7 @@ def one_run(clip: Path, mode: str, frames: int, threads: int) -> dict[str, float
 def run_alone(clip: Path, mode: str, frames: int) -> dict[str, float]:
     """Enhances a clip in this process: seconds of wall and CPU, peak of the memory in use, and what was asked."""
     import resource
+    keep_memory()  # as the command does
     enhancer = VideoEnhancer(device='cpu', mode=mode, show_progress=False)
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
