@@ -2,6 +2,9 @@
 
 Models, priors, experts, gates, attentions and losses share `MODELS`, as in OpenMMLab 2.x.
 """
+from importlib import import_module
+from typing import Any
+
 from mmengine import registry as mmengine
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
@@ -10,11 +13,59 @@ from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
-from mmengine.registry import Registry
+from mmengine.registry import Registry, build_from_cfg, build_model_from_cfg
 
 SCOPE = 'isalux_mm'
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope=SCOPE, locations=['isalux_mm.models', 'isalux_mm.chain'])
+
+def build_model(cfg: Any, registry: Registry, default_args: dict | None = None) -> Any:
+    """mmengine's `build_model_from_cfg`; all of mmengine.model, which that imports, is needed for lists alone."""
+    build = build_model_from_cfg if isinstance(cfg, list) else build_from_cfg
+    return build(cfg, registry, default_args)
+
+
+class HomesRegistry(Registry):
+    """A registry that imports no more than the module in which a name lives.
+
+    A location is a package with a table `HOMES`, a module by each of its public names, or any module. What is known by
+    neither, or asked for as a whole, has all of them imported, as mmengine's own registries do at once.
+    """
+
+    def get(self, key: str) -> type | None:
+        """As mmengine's."""
+        scope, name = self.split_scope_key(key)
+        if scope not in (None, self.scope):
+            return super().get(key)
+        if name not in self._module_dict:
+            self._import_home(name)
+        return self._module_dict[name] if name in self._module_dict else super().get(key)
+
+    @property
+    def module_dict(self) -> dict[str, type]:
+        """All that is registered, by name."""
+        self.import_from_location()
+        return self._module_dict
+
+    def import_from_location(self) -> None:
+        """Imports all that there is."""
+        if not self._imported:
+            super().import_from_location()
+            for home in {home for location in self._locations for home in homes_of(location).values()}:
+                import_module(home)
+
+    def _import_home(self, name: str) -> None:
+        home = next((homes[name] for homes in map(homes_of, self._locations) if name in homes), None)
+        if home is not None:
+            import_module(home)
+
+
+def homes_of(location: str) -> dict[str, str]:
+    """The table of a package: a module by each public name; empty where it has none."""
+    return getattr(import_module(location), 'HOMES', {})
+
+
+MODELS = HomesRegistry('model', build_func=build_model, parent=MMENGINE_MODELS, scope=SCOPE,
+                       locations=['isalux_mm.models', 'isalux_mm.chain'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['isalux_mm.datasets'])
 DATA_SAMPLERS = Registry(
     'data sampler', parent=mmengine.DATA_SAMPLERS, scope=SCOPE, locations=['isalux_mm.datasets', 'mmengine.dataset'])

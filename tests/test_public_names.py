@@ -25,7 +25,7 @@ PUBLIC = {
     'isalux_mm.apis.video':
         '''UnfinishedError VideoEnhancer VideoReport import_av''',
     'isalux_mm.chain':
-        '''ChainDataPreprocessor ChainLosses EnhancedTask ISALuxNeck''',
+        '''ChainDataPreprocessor ChainLosses EnhancedTask FeatureConsistencyLoss ISALuxNeck''',
     'isalux_mm.datasets':
         '''DarkenImage ImageFolderDataset KeepLuma LoadImages PackEnhanceInputs PairedImageDataset
         PairedLandscape PairedMixup PairedRandomCrop PairedRandomFlip PairedRandomRotate90 PairedResize
@@ -33,7 +33,7 @@ PUBLIC = {
         SynthesizeLowLight UnpairedImageDataset''',
     'isalux_mm.det':
         '''EnhancedDetInferencer EnhancedDetVisualizationHook EnhancedDetector ExDarkDataset ExDarkMetric
-        LoadReferenceImage PackDarkDetInputs SplitReferenceImage''',
+        LoadReferenceImage PackDarkDetInputs SplitReferenceImage UnlabeledDetInputs''',
     'isalux_mm.engine':
         '''BFloat16OptimWrapper CheckedEpochLoop CheckedIterLoop DurableCheckpointHook
         EnhanceVisualizationHook ExpertUsageHook SaveEnhancedHook

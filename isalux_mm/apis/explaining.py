@@ -1,7 +1,7 @@
 """What a network saw and chose for one picture: priors, enrichment weights and routing, read off and drawn."""
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.priors import VOC_CLASSES
 from isalux_mm.models.statistics import weighing
-from isalux_mm.visualization.explanation import Explanation, draw_explanation
-from isalux_mm.visualization.panels import to_array
+
+if TYPE_CHECKING:
+    from isalux_mm.visualization.explanation import Explanation
 
 EXPLAINED = '_explained.png'  # end of a drawing's name
 EXPLAINED_PIXELS = 2_000_000  # ours: of the picture in an explanation; routing is read off at that size
@@ -39,6 +40,9 @@ def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device:
     Returns:
         (H', W', 3), uint8, RGB.
     """
+    from isalux_mm.visualization.explanation import draw_explanation  # with matplotlib
+    from isalux_mm.visualization.panels import to_array
+
     small = small or partial(reduced, pixels=EXPLAINED_PIXELS)
     seen, shown = (small(image[None]) for image in (low, enhanced))
     if visible is None:
@@ -49,7 +53,7 @@ def draw_explained(network: nn.Module, low: Tensor, enhanced: Tensor, *, device:
 
 
 @torch.no_grad()
-def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None) -> Explanation:
+def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None) -> 'Explanation':
     """Priors, enrichment weights and routing of a network for one picture.
 
     Args:
@@ -61,6 +65,8 @@ def explain(network: nn.Module, image: Tensor, *, visible: Tensor | None = None)
     Raises:
         ValueError: if `image` holds more than one picture.
     """
+    from isalux_mm.visualization.explanation import Explanation
+
     check_image(image, '1 3 H W')
     if not isinstance(network, ISALux):
         return Explanation(None, None, (), (), {}, (), (), ())

@@ -1,18 +1,15 @@
 """`EnhanceInferencer`: pictures in any form in, enhanced pictures or files out."""
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.infer import BaseInferencer
 from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
-from torch import Tensor, nn
+from torch import Tensor
 
 from isalux_mm.apis.explaining import draw_explained
 from isalux_mm.apis.jobs import (
@@ -20,12 +17,16 @@ from isalux_mm.apis.jobs import (
     EnhanceReport,
     Job,
     Loaded,
+    Step,
     groups_of_size,
     jobs_of,
     load,
     read_ahead,
     to_tensor,
+    write_behind,
 )
+from isalux_mm.apis.loading import ModelLike, NetworkInferencer
+from isalux_mm.apis.progress import progress_bar
 from isalux_mm.apis.results import check_mode, results_of
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
@@ -37,18 +38,17 @@ from isalux_mm.inference.tiled import enhance_tiled
 from isalux_mm.io.attempts import outcome
 from isalux_mm.io.images import write_image
 from isalux_mm.io.picture_file import Picture, write_picture
-from isalux_mm.model_zoo import DEFAULT_MODEL, find_model
-from isalux_mm.models.pretrained import check_shapes, read_state_dict
-from isalux_mm.registry import INFERENCERS, MODELS, SCOPE
+from isalux_mm.io.whole_file import drafts_removed_on_signals
+from isalux_mm.model_zoo import DEFAULT_MODEL
+from isalux_mm.registry import INFERENCERS, SCOPE
 from isalux_mm.structures import EnhanceDataSample
 
 DTYPES = ('float32', 'float16', 'bfloat16')
-PREFIX = 'network.'  # of the network's weights in the checkpoint of a `LowLightEnhancer`
 READ_AHEAD = 2  # pictures decoded while the network works
 
 
 @INFERENCERS.register_module()
-class EnhanceInferencer(BaseInferencer):
+class EnhanceInferencer(NetworkInferencer):
     """Enhances pictures: `EnhanceInferencer()('dark.jpg')['predictions'][0]`.
 
     Args:
@@ -73,7 +73,7 @@ class EnhanceInferencer(BaseInferencer):
     postprocess_kwargs: set[str] = set()
 
     def __init__(self,
-                 model: str | Path | Config | ConfigDict | dict = DEFAULT_MODEL,
+                 model: ModelLike = DEFAULT_MODEL,
                  weights: str | Path | None = None,
                  device: str | None = None,
                  scope: str | None = SCOPE,
@@ -84,9 +84,9 @@ class EnhanceInferencer(BaseInferencer):
                  mode: str = 'full'):
         check_choice(dtype, DTYPES, 'dtype')
         check_mode(mode, tile)
-        super().__init__(str(model) if isinstance(model, Path) else model, weights, device, scope, show_progress)
+        super().__init__(model, weights, device, scope, show_progress)
         self.tile, self.dtype, self.mode = tile, dtype, mode
-        self.network = prepare_for_inference(self.model.network, dtype=dtype)
+        self.network = prepare_for_inference(self.trained, dtype=dtype)
         self.report = EnhanceReport()
 
     def __call__(self,
@@ -148,16 +148,17 @@ class EnhanceInferencer(BaseInferencer):
         drawings: dict[int, np.ndarray | str | None] = {job.index: str(job.drawing) for job in jobs if job.drawing}
         drawings |= {job.index: None for job in waiting if job.drawing}
         predictions = self._skip(jobs, waiting)
-        with Progress(console=Console(stderr=True), disable=not self.show_progress, transient=True) as progress:
-            bar = progress.add_task('enhancing', total=len(waiting))
-            for batch in self.preprocess(waiting, batch_size, array_order=array_order):
-                made = self.forward(batch, tone=tone)
-                drawn = self.visualize(jobs, made, return_explanation=return_explanation)
-                results = self.postprocess(made, drawn, return_datasamples)
-                places = [one.job.index for one in made]
+        names = [job.name for job in jobs]
+        bar = progress_bar('enhancing', len(waiting), shown=self.show_progress)
+        with drafts_removed_on_signals(), self.report.ordered(names), bar as advance:
+            batches = self.preprocess(waiting, batch_size, array_order=array_order)
+            steps = (self._step(batch, tone, return_explanation) for batch in batches)
+            for step in write_behind(self._written, steps):
+                results = self.postprocess(step.made, step.drawn, return_datasamples)
+                places = [one.job.index for one in step.made]
                 predictions |= zip(places, results['predictions'])
                 drawings |= {place: one for place, one in zip(places, results['visualization']) if one is not None}
-                progress.advance(bar, len(batch))
+                advance(step.size)
         return dict(
             predictions=[predictions.get(job.index) for job in jobs], report=self.report,
             visualization=[drawings.get(job.index) for job in jobs] if return_explanation else [])
@@ -218,7 +219,7 @@ class EnhanceInferencer(BaseInferencer):
     def preprocess(self, inputs: Sequence[Job], batch_size: int = 1, *,
                    array_order: str = 'rgb') -> Iterator[list[Loaded]]:
         """Reads pictures ahead of the network, and yields them in batches; in the place of a broken one its error."""
-        pairs = read_ahead(lambda job: self.pipeline(job, array_order), inputs, batch_size - 1 + READ_AHEAD)
+        pairs = read_ahead(lambda job: load(job, array_order), inputs, batch_size - 1 + READ_AHEAD)
         yield from self._get_chunk_data(pairs, batch_size)
 
     def forward(self, inputs: Sequence[Loaded], *, tone: Tone | None = None) -> list[Enhanced]:
@@ -267,10 +268,27 @@ class EnhanceInferencer(BaseInferencer):
         """
         return dict(predictions=[self._finish(made, return_datasample) for made in preds], visualization=visualization)
 
+    def _step(self, batch: Sequence[Loaded], tone: Tone, explained: bool) -> Step:
+        """A batch enhanced and drawn, not written."""
+        made = self.forward(batch, tone=tone)
+        drawn = self.visualize([one.job for one in made], made, return_explanation=explained)
+        return Step(len(batch), made, drawn)
+
+    def _written(self, step: Step) -> Step:
+        """A step whose files are written; in a thread of its own, which reports nothing."""
+        return replace(step, made=[self._write(made) for made in step.made])
+
+    def _write(self, made: Enhanced) -> Enhanced:
+        """A result whose file, where one is wanted, is written or has failed."""
+        target = made.job.target
+        if target is None or made.job.made:
+            return made
+        return replace(made, file=outcome(lambda: write_picture(target, made.result(), overwrite=made.job.overwrite)))
+
     def _enhance_group(self, group: Sequence[tuple[Job, Picture]], tone: Tone) -> list[Enhanced]:
         """Results of pictures of one size, together or, where that fails, one by one."""
-        results = outcome(results_of, self.enhance, [picture for _, picture in group], tone, device=self.device,
-                          in_place=self.mode == 'fast')
+        results = outcome(results_of, self.enhance, [picture for _, picture in group], tone, self.device,
+                          self.mode == 'fast')
         if not isinstance(results, BaseException):
             return [Enhanced(job, picture, result) for (job, picture), result in zip(group, results)]
         if len(group) == 1:
@@ -289,7 +307,7 @@ class EnhanceInferencer(BaseInferencer):
             part = visible_part(made.picture)
             if part is not None:
                 low, enhanced, visible = part.image, part.of(enhanced), part.weights
-            drawing = draw_explained(self.model.network, to_tensor(low), enhanced, device=self.device, visible=visible,
+            drawing = draw_explained(self.trained, to_tensor(low), enhanced, device=self.device, visible=visible,
                                      small=self.fast.reduced if self.mode == 'fast' else None)
             if show:
                 Image.fromarray(drawing).show(str(job.source.name))
@@ -302,19 +320,21 @@ class EnhanceInferencer(BaseInferencer):
         return None
 
     def _finish(self, made: Enhanced, return_datasample: bool) -> np.ndarray | str | EnhanceDataSample | None:
-        """Writes or returns one result; `None` where that failed."""
+        """Reports and returns the file of a result, written by now, or the result; `None` where writing failed."""
         job = made.job
         if job.made:
             return str(job.target)
         with self._attempt(job):
-            result = made.result()
             if job.target is not None:
-                lost = write_picture(job.target, result, overwrite=job.overwrite)
-                self.report.lost |= {str(job.target): lost} if lost else {}
-            self.report.done.append(str(job.target or job.source.name))
-            if job.target is not None:
+                file = self._write(made).file if made.file is None else made.file
+                if isinstance(file, BaseException):
+                    raise file
+                self.report.lost |= {str(job.target): file} if file else {}
+                self.report.done.append(str(job.target))
                 return str(job.target)
-            return made.data_sample() if return_datasample else result.samples()
+            found = made.data_sample() if return_datasample else made.result().samples()
+            self.report.done.append(str(job.source.name))
+            return found
         return None
 
     def _skip(self, jobs: Sequence[Job], waiting: Sequence[Job]) -> dict[int, str]:
@@ -340,61 +360,3 @@ class EnhanceInferencer(BaseInferencer):
         """As `_attempt`, of what was raised before."""
         with self._attempt(job):
             raise error
-
-    def _load_model_from_metafile(self, model: str) -> tuple[Config, str]:
-        """A packaged model by name (BaseInferencer's hook for names)."""
-        found = find_model(model)
-        return Config.fromfile(found.config), str(found.weights)
-
-    def _init_model(self, cfg: Config | ConfigDict, weights: str | None, device: str) -> nn.Module:
-        """Builds the model of a config; reads weights without unpickling code, and wants all of the network's."""
-        self.device = reachable_device(device)
-        if 'model' not in cfg:
-            raise ValueError(f"model must be a config with a 'model', got keys {list(cfg)[:5]}")
-        model = MODELS.build(dict(cfg.model, _scope_=self.scope))
-        if weights is not None:
-            load_network(model.network, weights)
-        elif next(model.network.parameters(), None) is not None:
-            raise ValueError('weights must be given with a config of a network that has parameters, got None')
-        return model.to(self.device).eval()
-
-    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[Job, str], Loaded]:
-        return load
-
-    def _init_collate(self, cfg: Config | ConfigDict) -> None:
-        """None: pictures of one size are stacked, whatever the config's loader does."""
-
-    def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
-        """None: explanations are drawn without mmengine's visualizer."""
-
-
-def reachable_device(name: str) -> torch.device:
-    """The device of a name.
-
-    Raises:
-        ValueError: if it is no name of a device or PyTorch does not reach it.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device must be one that this PyTorch reaches, such as 'cpu', got {name!r} "
-                         f'({str(error).splitlines()[0]})') from error
-    return device
-
-
-def load_network(network: nn.Module, path: str | Path) -> None:
-    """Loads a network's weights from a checkpoint of its `LowLightEnhancer` or of itself.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a tensor of the network is missing in it or has another shape.
-    """
-    state = {key.removeprefix(PREFIX): value for key, value in read_state_dict(path).items()}
-    own = network.state_dict()
-    missing = [key for key in own if key not in state]
-    if missing:
-        raise ValueError(f'{path} must hold all tensors of the network, {len(missing)} of {len(own)} are missing, '
-                         f'such as {missing[:3]}: is it of another model?')
-    check_shapes(own, state, name=str(path))
-    network.load_state_dict({key: state[key] for key in own})

@@ -1,10 +1,13 @@
 """What an inferencer works through: jobs, where their results go, pictures read ahead, and the report of it all."""
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +49,16 @@ class EnhanceReport(Attempts):
             self.skipped.append(str(job.target))
             if is_outdated(job):
                 self.outdated.append(str(job.target))
+
+    @contextmanager
+    def ordered(self, names: Sequence[str]) -> Iterator[None]:
+        """Brings what fails within it into the order of the inputs' names: reading is ahead of writing."""
+        places = {name: place for place, name in enumerate(names)}
+        try:
+            yield
+        finally:
+            self.failed = dict(sorted(self.failed.items(), key=lambda entry: places[entry[0]]))
+            self.tracebacks = {name: self.tracebacks[name] for name in self.failed}
 
     def summary(self) -> str:
         """Counts in one line, then the failed inputs with their reasons and what results lack, one a line."""
@@ -91,6 +104,22 @@ class Job:
 
 
 Loaded = tuple[Job, Picture | BaseException]
+Item = TypeVar('Item')
+Written = TypeVar('Written')
+
+
+@dataclass(frozen=True)
+class Step:
+    """A batch on its way to the disk.
+
+    Attributes:
+        size: how many pictures were asked for.
+        made: those that were enhanced.
+        drawn: their explanations, where any are wanted.
+    """
+    size: int
+    made: list['Enhanced']
+    drawn: list[np.ndarray | str | None]
 
 
 @dataclass(frozen=True)
@@ -101,10 +130,12 @@ class Enhanced:
         job: what was asked for.
         picture: the input.
         image: the result, (3, H, W), RGB in [0, 1].
+        file: what its file lacks, or why it could not be written; `None` while none is written.
     """
     job: Job
     picture: Picture
     image: Tensor
+    file: tuple[str, ...] | BaseException | None = None
 
     def result(self) -> Picture:
         """The result, which carries what the input carried."""
@@ -218,6 +249,49 @@ def read_ahead(read: Callable[[Job], Loaded], jobs: Iterable[Job], ahead: int) -
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def write_behind(write: Callable[[Item], Written], items: Iterable[Item]) -> Iterator[Written]:
+    """What `write` returns for every item, in order; a thread writes one while the next is made.
+
+    What is begun is finished and given back, also where the making of the next is interrupted; an interrupt that
+    reaches `write` itself ends all.
+
+    Args:
+        write: runs in the thread, one item at a time.
+        items: made on demand, here.
+    """
+    pool, making, over = ThreadPoolExecutor(1, 'isalux-write'), iter(items), threading.Event()
+    pending: deque[Future[Written]] = deque()
+    ending: BaseException | None = None
+
+    def write_one(item: Item) -> Written:
+        if over.is_set():
+            raise CancelledError
+        try:
+            return write(item)
+        except BaseException:
+            over.set()
+            raise
+
+    try:
+        while True:
+            try:
+                pending.append(pool.submit(write_one, next(making)))
+            except StopIteration:
+                break
+            except BaseException as error:
+                ending = error
+                break
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        over.set()
+        pool.shutdown(cancel_futures=True)
+    if ending is not None:
+        raise ending
 
 
 def groups_of_size(batch: Iterable[tuple[Job, Picture]]) -> list[list[tuple[Job, Picture]]]:

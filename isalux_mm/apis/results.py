@@ -12,8 +12,8 @@ from isalux_mm.inference.fast import MODES
 from isalux_mm.io.picture_file import Picture
 
 
-def results_of(enhance: Callable[..., Tensor], pictures: Sequence[Picture], tone: Tone, *, device: torch.device,
-               in_place: bool = False) -> Tensor:
+def results_of(enhance: Callable[..., Tensor], pictures: Sequence[Picture], tone: Tone, device: torch.device,
+               in_place: bool) -> Tensor:
     """Results of pictures of one size, (B, 3, H, W), RGB in [0, 1].
 
     Args:

@@ -13,6 +13,8 @@ from isalux_mm.models.gates import Routing
 from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.registry import MODELS, SCOPE
 
+LEAST_FEATURE = 1e-6  # ours: mean of a level's features that is taken for zero
+
 
 class ChainLosses(nn.Module):
     """The enhancer's losses in joint training, beside the task's.
@@ -22,22 +24,27 @@ class ChainLosses(nn.Module):
             have a `reference_img` (3, h, w), RGB, uint8 or float in [0, 1].
         zero_reference: configs of losses of (enhanced, input) by name, logged as 'loss_zero_NAME'.
         balance: config of the loss on every mixture layer's routing, logged as 'loss_balance'.
+        consistency: config of the loss of (the task model's features of the enhanced images, those of the references),
+            logged as 'loss_consistency'; on the images that have a `reference_img`.
     """
 
     def __init__(self,
                  reference: Mapping[str, dict] | None = None,
                  zero_reference: Mapping[str, dict] | None = None,
-                 balance: dict | None = None):
+                 balance: dict | None = None,
+                 consistency: dict | None = None):
         super().__init__()
         self.reference = nn.ModuleDict(build_losses(reference, 'loss_enh_'))
         self.zero_reference = nn.ModuleDict(build_losses(zero_reference, 'loss_zero_'))
         self.balance = None if balance is None else MODELS.build({'_scope_': SCOPE, **balance})
+        self.consistency = None if consistency is None else MODELS.build({'_scope_': SCOPE, **consistency})
         self.warned = False
 
     @property
     def names(self) -> list[str]:
         """Names under which the losses are logged; empty if there is none."""
-        return [*self.reference, *self.zero_reference, *(['loss_balance'] if self.balance is not None else [])]
+        others = dict(loss_balance=self.balance, loss_consistency=self.consistency)
+        return [*self.reference, *self.zero_reference, *(name for name, loss in others.items() if loss is not None)]
 
     def init_weights(self) -> None:
         """Fetches the weights of feature networks."""
@@ -68,6 +75,32 @@ class ChainLosses(nn.Module):
         if self.balance is not None and routings:
             losses['loss_balance'] = torch.stack([self.balance(routing) for routing in routings]).mean()
         return losses
+
+
+@MODELS.register_module()
+class FeatureConsistencyLoss(nn.Module):
+    """How far features are from those of the bright image: mean of |a - b| over the mean of |b|, averaged over levels
+    (ours; paper silent).
+
+    It needs no labels, so that any photograph serves: what a task model makes of the picture in the light is what it is
+    to make of it in the dark. The features of the bright image get no gradient.
+
+    Args:
+        loss_weight: factor.
+    """
+
+    def __init__(self, loss_weight: float = 1.0):
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, features: Sequence[Tensor], expected: Sequence[Tensor]) -> Tensor:
+        """Loss of maps (B, C, H, W) of several levels, `expected` those of the bright images."""
+        levels = []
+        with torch.autocast(features[0].device.type, enabled=False):
+            for got, bright in zip(features, expected, strict=True):
+                got, bright = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (got, bright.detach()))
+                levels.append((got - bright).abs().mean() / bright.abs().mean().clamp_min(LEAST_FEATURE))
+        return self.loss_weight * torch.stack(levels).mean()
 
 
 def build_losses(configs: Mapping[str, dict] | None, prefix: str) -> dict[str, nn.Module]:

@@ -1,6 +1,6 @@
 """`ISALuxNeck`: an enhancement network as the preprocessing neck of a detector or segmentor."""
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,12 +8,13 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from isalux_mm.chain.fade import AUTO, checked_fade, faded, needed
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.inference.fast import MODES, FastNetwork
 from isalux_mm.model_zoo import find_weights
-from isalux_mm.models.base import routed
-from isalux_mm.models.enhancer import build_network, run_unpadded
+from isalux_mm.models.base import build_network, routed
+from isalux_mm.models.enhancer import run_unpadded
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.pretrained import check_shapes, load_weights
 from isalux_mm.models.statistics import Tile
@@ -35,6 +36,9 @@ class ISALuxNeck(BaseModule):
     map; no parameters, any network, gradients pass. Where a window has no contrast the fit falls back to the gain.
     A network that changes nothing changes nothing at any resolution.
 
+    A picture that is well lit passes as it is, bit for bit, and where no gradient is wanted the network does not even
+    run for it: `fade`.
+
     Args:
         network: config of a registered enhancement network, or the name of a packaged model: its network, and, if
             there is no `checkpoint`, its weights.
@@ -47,11 +51,13 @@ class ISALuxNeck(BaseModule):
             choice, or of `work_short_side`; maps of colour by place and lightness carry its result, not lines by
             channel, and noise that they add is removed, which 'full' leaves at a reduced resolution. Gradients pass.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
+        fade: two values of a picture's `light` (`functional.safeguards`): up to the first it gets the whole change,
+            from the second on none. 'auto' takes those that were measured, see `chain.fade`; `None` enhances every one.
         init_cfg: mmengine's initialization config.
 
     Raises:
-        ValueError: if `work_short_side` is below 1, `mode` is unknown, or no key of the checkpoint matches; in forward,
-            if the network changes the size.
+        ValueError: if `work_short_side` is below 1, `mode` is unknown, `fade` is none of these, or no key of the
+            checkpoint matches; in forward, if the network changes the size.
         FileNotFoundError: in forward, if `checkpoint` does not exist and no weights were loaded since.
     """
 
@@ -63,6 +69,7 @@ class ISALuxNeck(BaseModule):
                  work_short_side: int | None = None,
                  mode: str = 'full',
                  clamp_output: bool = False,
+                 fade: Sequence[float] | Literal['auto'] | None = AUTO,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if work_short_side is not None and work_short_side < 1:
@@ -73,7 +80,8 @@ class ISALuxNeck(BaseModule):
         if checkpoint is None and isinstance(network, str):
             checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen
-        self.work_short_side, self.mode, self.clamp_output = work_short_side, mode, clamp_output
+        self.work_short_side, self.mode = work_short_side, mode
+        self.clamp_output, self.fade = clamp_output, checked_fade(fade)
         self.lacks_weights = False
         self.last_routings: list[Routing] = []
         if checkpoint is not None:
@@ -125,7 +133,22 @@ class ISALuxNeck(BaseModule):
         return run_unpadded(self.enhance, images, sizes)
 
     def enhance(self, image: Tensor) -> Tensor:
-        """Enhances images (b, 3, h, w) without padding, at the working resolution."""
+        """Enhances images (b, 3, h, w) without padding, as far as they are dark."""
+        if self.fade is None:
+            return self._enhanced(image)
+        share = needed(image, self.fade)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return faded(image, self._enhanced(image), share)  # whatever the light is
+        dark = share.flatten().nonzero().flatten()
+        if len(dark) == len(image):
+            return faded(image, self._enhanced(image), share)
+        if not len(dark):
+            return image
+        mixed = faded(image[dark], self._enhanced(image[dark]), share[dark])
+        return image.to(mixed.dtype).index_copy(0, dark, mixed)
+
+    def _enhanced(self, image: Tensor) -> Tensor:
+        """The network's result, carried over from the working resolution."""
         if self.mode == 'fast':
             enhanced = self._fast(image)
             return enhanced.clamp(0, 1) if self.clamp_output else enhanced

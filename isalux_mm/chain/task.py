@@ -3,6 +3,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.config import ConfigDict
 from mmengine.registry import Registry
@@ -12,12 +13,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from isalux_mm.chain.checkpoints import adapt_checkpoint, keep_loaded_enhancer
-from isalux_mm.chain.losses import ChainLosses
+from isalux_mm.chain.losses import ChainLosses, reference_of
 from isalux_mm.chain.neck import ISALuxNeck
 from isalux_mm.chain.preprocessor import ChainDataPreprocessor, shapes_of, with_enhanced
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS, SCOPE
 
+LABELED = 'labeled'  # of a sample's meta information: False leaves the image out of the task's own losses
 STOCHASTIC = (_BatchNorm, _DropoutNd, DropPath)  # what behaves differently in training
 
 
@@ -62,8 +64,8 @@ class EnhancedTask(nn.Module):
         self.losses, self.keep_pictures = losses, keep_pictures
         self.task_frozen, self.task_norm_eval = frozen, norm_eval
         if losses.names and self.enhancer.frozen:
-            raise ValueError('a frozen enhancer cannot learn: expected no enhancement_loss, zero_reference_losses or '
-                             f'balance_loss, got {losses.names}')
+            raise ValueError('a frozen enhancer cannot learn: expected no enhancement_loss, zero_reference_losses, '
+                             f'balance_loss or consistency_loss, got {losses.names}')
         if frozen:
             model.requires_grad_(False)
         if frozen or norm_eval:
@@ -117,11 +119,34 @@ class EnhancedTask(nn.Module):
 
     def loss(self, inputs: Tensor, data_samples: Sequence[BaseDataElement] | None, *,
              training: bool = True) -> dict[str, Any]:
-        """The task model's losses under their own names, and the enhancer's."""
+        """The task model's losses under their own names, on the images that are labelled, and the enhancer's."""
         enhanced = self.enhance(inputs, data_samples)
         losses = self.losses(inputs, enhanced, data_samples or (), self.last_routings)
+        losses.update(self.consistency(inputs, enhanced, data_samples or ()))
+        known = [sample.metainfo.get(LABELED, True) for sample in data_samples or ()]
+        if known and not all(known):
+            chosen = [index for index, is_known in enumerate(known) if is_known]
+            if not chosen:
+                return losses
+            inputs, enhanced = inputs[chosen], enhanced[chosen]
+            data_samples = [(data_samples or ())[index] for index in chosen]
         batch = self.second_half(inputs, enhanced, data_samples, training=training)
         return {**self.task_model(**batch, mode='loss'), **losses}
+
+    def consistency(self, inputs: Tensor, enhanced: Tensor,
+                    data_samples: Sequence[BaseDataElement]) -> dict[str, Tensor]:
+        """The loss of the task model's features against those of the references, where it is asked for."""
+        loss = self.losses.consistency
+        lit = [index for index, sample in enumerate(data_samples) if 'reference_img' in sample]
+        if loss is None or not lit:
+            return {} if loss is None else dict(loss_consistency=enhanced.sum() * 0)
+        inputs, samples = inputs[lit], [data_samples[index] for index in lit]
+        model: Any = self.task_model
+        references = [reference_of(sample, inputs) for sample in samples]
+        with torch.no_grad():
+            expected = model.extract_feat(self.preprocessed(self.pictures(inputs, references, samples), None)['inputs'])
+        pictures = self.pictures(inputs, list(enhanced[lit]), samples)
+        return dict(loss_consistency=loss(model.extract_feat(self.preprocessed(pictures, None)['inputs']), expected))
 
     def predict(self, inputs: Tensor,
                 data_samples: Sequence[BaseDataElement] | None = None) -> list[BaseDataElement]:
@@ -150,11 +175,20 @@ class EnhancedTask(nn.Module):
     def second_half(self, inputs: Tensor, enhanced: Tensor, data_samples: Sequence[BaseDataElement] | None, *,
                     training: bool = False) -> dict:
         """What the task model's own data preprocessor makes of the enhanced images."""
+        return self.preprocessed(self.pictures(inputs, enhanced, data_samples), data_samples, training=training)
+
+    def pictures(self, inputs: Tensor, enhanced: Tensor | Sequence[Tensor],
+                 data_samples: Sequence[BaseDataElement] | None) -> list[Tensor]:
+        """Enhanced images (3, h, w) as they would have been loaded, the pipeline's padding as it was."""
         shapes, pictures = (shapes_of(data_samples, key, inputs) for key in ('raw_shape', 'picture_shape'))
-        images = [
+        return [
             self.data_preprocessor.as_loaded(with_enhanced(*parts))
             for parts in zip(inputs, enhanced, shapes, pictures)
         ]
+
+    def preprocessed(self, images: list[Tensor], data_samples: Sequence[BaseDataElement] | None, *,
+                     training: bool = False) -> dict:
+        """Images through the task model's own data preprocessor."""
         samples = self.samples_to_change(images, data_samples, training=training)
         preprocessor: Any = self.task_model.data_preprocessor
         return preprocessor(dict(inputs=images, data_samples=samples), training)

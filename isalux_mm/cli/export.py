@@ -19,8 +19,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('model', metavar='MODEL', help='packaged model (see `isalux models`) or config file')
     parser.add_argument('out', metavar='OUT', help='file to write, such as isalux.onnx or isalux.pt2')
     parser.add_argument('--weights', metavar='FILE', help='checkpoint, for a config file')
-    parser.add_argument('--detector', metavar='FILE', help='checkpoint: MODEL is the config of an enhanced YOLOX, '
-                        'exported with its enhancer, at --fixed-size (416 416)')
+    parser.add_argument('--detector', metavar='FILE', help='checkpoint: MODEL is the config of an enhanced detector of '
+                        'one stage, exported with its enhancer, at --fixed-size (416 416)')
     parser.add_argument('--format', default='onnx', choices=('onnx', 'torch'), help='(%(default)s)')
     parser.add_argument('--fixed-size', type=int, nargs=2, metavar=('H', 'W'),
                         help='one image of this size alone, for runtimes that want that')

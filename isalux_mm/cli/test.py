@@ -1,12 +1,13 @@
 """`isalux test`: tests a checkpoint with the evaluators of a config; `tools/test.py` is the same.
 
 A config whose test pipeline makes images dark (`DarkenImage`) is tested at several levels by `--gains 1 0.1 0.01`,
-exposure gains in linear light; 1 is the set as it is.
+exposure gains in linear light; 1 is the set as it is. Detectors are compared, with intervals, by `interval_tests`.
 """
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isalux_mm.cli import interval_tests
 from isalux_mm.cli.options import WrongUseError, add_overwrite_option
 from isalux_mm.cli.runner_options import add_runner_options, config_of
 from isalux_mm.io.names import check_products, distinct
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import nn
 
+METRICS_OF_SETS = ('CocoMetric', 'ExDarkMetric', 'VOCMetric', 'IoUMetric')
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the parser of the sub-command."""
@@ -24,11 +27,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'test', help='test a checkpoint with the evaluators of a config',
         description='Tests a checkpoint, prints the metrics, saves the enhanced images on request.')
     add_runner_options(parser)
-    parser.add_argument('checkpoint', help='checkpoint (.pth or .safetensors; never unpickled), or a packaged model')
+    parser.add_argument('checkpoint', nargs='+', help='checkpoint (.pth or .safetensors; never unpickled), or a '
+                        'packaged model; several of a detector, of training runs of one config, give mean and spread')
     parser.add_argument('--out', metavar='DIR', help='save the enhanced images here')
     parser.add_argument('--csv', type=Path, metavar='FILE', help='write the values of every image here')
     parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here; by gain with --gains')
+    interval_tests.add_interval_options(parser)
     add_overwrite_option(parser)
 
 
@@ -39,12 +44,18 @@ def run(args: argparse.Namespace) -> int:
 
     import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.io.whole_file import write_json
-    check_checkpoint(args.checkpoint)
+    for name in [*args.checkpoint, *(args.against or ())[1:]]:
+        check_checkpoint(name)
+    intervals = interval_tests.wants_intervals(args)
+    if intervals:
+        interval_tests.check_interval_options(args)
     check_tables(args)
+    if intervals:
+        return interval_tests.run_with_intervals(args)
     metrics = {}
     for gain in args.gains or [None]:
         runner = Runner.from_cfg(runner_config(args, gain))
-        load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint)
+        load_checkpoint(getattr(runner.model, 'module', runner.model), args.checkpoint[0])
         metrics[gain] = runner.test()
         print_table(metrics[gain] if gain is None else dict(gain=gain, **metrics[gain]))
     if args.json and is_main_process():
@@ -59,9 +70,9 @@ def check_tables(args: argparse.Namespace) -> None:
         WrongUseError: if one is there and may not be replaced, or one would be written over the other.
     """
     tables = [of_gain(args, args.csv, gain) for gain in args.gains or [None] if args.csv]
-    tables += [args.json] if args.json else []
+    tables += [*([args.json] if args.json else []), *interval_tests.products(args)]
     try:
-        check_products(tables, [Path(args.config), Path(args.checkpoint)])
+        check_products(tables, [Path(args.config), *map(Path, args.checkpoint), *interval_tests.sources(args)])
         for path in tables:
             check_free(path, overwrite=args.overwrite)
             check_writable(path)
@@ -144,12 +155,26 @@ def runner_config(args: argparse.Namespace, gain: float | None = None) -> 'Confi
             type='isalux_mm.SaveEnhancedHook', out_dir=str(of_gain(args, Path(args.out), gain)),
             overwrite=args.overwrite)]
     if args.csv:
+        check_table_of_images(cfg)
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
         named = [e for e in evaluators if e.get('type', '').endswith('PairedImageQuality') and not e.get('of_input')]
         named = named or evaluators[:1]
         for evaluator, path in zip(named, distinct([of_gain(args, args.csv, gain)] * len(named))):
             evaluator.csv_path = str(path)
     return cfg
+
+
+def check_table_of_images(cfg: 'Config') -> None:
+    """Checks that the metrics have values of single images.
+
+    Raises:
+        WrongUseError: if they are of boxes or regions, whose figures are of a whole set.
+    """
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    of_sets = [e['type'] for e in evaluators if e.get('type', '').rpartition('.')[2] in METRICS_OF_SETS]
+    if len(of_sets) == len(evaluators):
+        raise WrongUseError(f'--csv is for metrics of single images, got {", ".join(of_sets)}; --table writes the '
+                            'figures of a detector')
 
 
 def print_table(metrics: dict) -> None:

@@ -3,7 +3,12 @@ from isalux_mm.compat import install_mmcv_ops
 
 install_mmcv_ops()  # before mmdet's models
 
-from isalux_mm.det.darken import LoadReferenceImage, PackDarkDetInputs, SplitReferenceImage  # noqa: E402
+from isalux_mm.det.darken import (  # noqa: E402
+    LoadReferenceImage,
+    PackDarkDetInputs,
+    SplitReferenceImage,
+    UnlabeledDetInputs,
+)
 from isalux_mm.det.enhanced_detector import EnhancedDetector  # noqa: E402
 from isalux_mm.det.exdark import ExDarkDataset  # noqa: E402
 from isalux_mm.det.exdark_metric import ExDarkMetric  # noqa: E402
@@ -11,4 +16,4 @@ from isalux_mm.det.hooks import EnhancedDetVisualizationHook  # noqa: E402
 from isalux_mm.det.inferencer import EnhancedDetInferencer  # noqa: E402
 
 __all__ = ['EnhancedDetInferencer', 'EnhancedDetVisualizationHook', 'EnhancedDetector', 'ExDarkDataset',
-           'ExDarkMetric', 'LoadReferenceImage', 'PackDarkDetInputs', 'SplitReferenceImage']
+           'ExDarkMetric', 'LoadReferenceImage', 'PackDarkDetInputs', 'SplitReferenceImage', 'UnlabeledDetInputs']

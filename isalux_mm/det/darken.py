@@ -8,10 +8,11 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import PackDetInputs
 
+from isalux_mm.chain.task import LABELED
 from isalux_mm.datasets.darkening import as_rgb_tensor, checked_image, packed_reference
 from isalux_mm.registry import TRANSFORMS
 
-META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
+META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction', LABELED)
 
 
 @TRANSFORMS.register_module()
@@ -56,6 +57,34 @@ class SplitReferenceImage(BaseTransform):
         results['img'] = np.ascontiguousarray(stacked[..., :3])
         results['reference_img'] = np.clip(np.round(stacked[..., 3:]), 0, 255).astype(np.uint8)
         return results
+
+
+@TRANSFORMS.register_module()
+class UnlabeledDetInputs(BaseTransform):
+    """Takes a picture without boxes, or a real pair, into an mmdet pipeline; for losses that need no labels.
+
+    Place: behind the transforms of pairs, before `DarkenImage` (photographs) or `Pad`.
+
+    Required keys: `gt`, and `low` of a pair, (H, W, 3), float32, RGB in [0, 1]. Added: `img` (of a pair the dark
+    picture), BGR, uint8; of a pair `reference_img`; `img_path`, `img_shape`, and `labeled`, which is False: the
+    detector's own losses leave the picture out.
+    """
+
+    def transform(self, results: dict) -> dict:
+        if 'gt' not in results:
+            raise KeyError(f'UnlabeledDetInputs needs gt in the sample, got {sorted(results)}')
+        gt = _as_loaded(results['gt'])
+        image = _as_loaded(results['low']) if 'low' in results else gt
+        moved = dict(img=image, img_path=results.get('low_path', results.get('gt_path', '')),
+                     img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        if 'low' in results:
+            moved['reference_img'] = gt
+        return {**moved, LABELED: False}
+
+
+def _as_loaded(image: np.ndarray) -> np.ndarray:
+    """RGB in [0, 1] to BGR, uint8, as mmcv loads it."""
+    return np.ascontiguousarray(np.round(np.clip(image[..., ::-1], 0, 1) * 255).astype(np.uint8))
 
 
 @TRANSFORMS.register_module()

@@ -30,6 +30,9 @@ class EnhancedDetector(EnhancedTask, BaseDetector):
             samples with a `reference_img`.
         zero_reference_losses: configs by name of losses of (enhanced, input), logged as 'loss_zero_NAME'.
         balance_loss: config of the loss on the routing of the enhancer's mixture layers, logged as 'loss_balance'.
+        consistency_loss: config of a `FeatureConsistencyLoss` between the detector's features of the enhanced and the
+            bright image, logged as 'loss_consistency', on data samples with a `reference_img`. It needs no labels:
+            samples whose meta information says `labeled=False` have it and no loss of the detector's own.
         freeze_detector: no gradient to the detector's weights, its batch norms and dropouts in eval mode.
         detector_norm_eval: the detector's batch norms stay in eval mode while its weights learn: for fine-tuning with
             small batches.
@@ -60,6 +63,7 @@ class EnhancedDetector(EnhancedTask, BaseDetector):
                  enhancement_loss: Mapping[str, dict] | None = None,
                  zero_reference_losses: Mapping[str, dict] | None = None,
                  balance_loss: dict | None = None,
+                 consistency_loss: dict | None = None,
                  freeze_detector: bool = False,
                  detector_norm_eval: bool = False,
                  channel_order: str | None = None,
@@ -72,7 +76,7 @@ class EnhancedDetector(EnhancedTask, BaseDetector):
         half = checked_preprocessor(built)
         super().__init__(init_cfg=init_cfg)
         self.join(
-            enhancer, built, ChainLosses(enhancement_loss, zero_reference_losses, balance_loss),
+            enhancer, built, ChainLosses(enhancement_loss, zero_reference_losses, balance_loss, consistency_loss),
             ChainDataPreprocessor(order, pad_size_divisor=half.pad_size_divisor, pipeline_pad=pipeline_pad,
                                   non_blocking=half._non_blocking),
             frozen=freeze_detector, norm_eval=detector_norm_eval, keep_pictures=keep_pictures)

@@ -1,10 +1,8 @@
 """ExDark's metric: COCO and VOC figures of the whole set, and by lighting type and indoor/outdoor, in one table."""
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from io import StringIO
 
 import numpy as np
-from mmdet.datasets.api_wrappers import COCOeval
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.functional.mean_ap import average_precision, eval_map
 from mmengine.logging import MMLogger
@@ -12,7 +10,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from isalux_mm.det.detections import Detections, matched
 from isalux_mm.det.exdark import EXDARK_IN_OUT, EXDARK_LIGHTING, read_exdark_info
+from isalux_mm.det.intervals import group_weights, resampled
+from isalux_mm.functional.average_precision import SEED, interval
 from isalux_mm.registry import METRICS
 
 MAX_DETECTIONS = (1, 10, 100)  # pycocotools' own; mmdet's (100, 300, 1000) change AP50 on crowded images
@@ -28,7 +29,8 @@ class ExDarkMetric(CocoMetric):
     Figures are pycocotools', unrounded, with 100 detections an image. VOC mAP50 is mmdet's `eval_map` at an overlap of
     0.5 in both modes: `area` (VOC 2010 and later: mmdet's default for datasets of one's own, and what FRBNet's ExDark
     configs state) and `11points` (VOC 2007). A paper that says mAP50 and no more means one of these, not COCO's AP50.
-    A group without images or boxes is NaN.
+    A group without images or boxes is NaN. With `resamples` each of COCO's figures has its 95% interval, keys `..._low`
+    and `..._high`, by bootstrap over the images of the group.
 
     The split and the subset come from the annotation file and stand in the table's title; the split also in every
     key: `exdark/official/bbox_mAP`, `exdark/80-20/voc_mAP50_area`, `exdark/official/lighting/Low_mAP`,
@@ -36,6 +38,7 @@ class ExDarkMetric(CocoMetric):
 
     Args:
         ann_file: COCO file of `tools/dataset_converters/exdark2coco.py`.
+        resamples: sets of images that are drawn for the intervals; 0 gives none, which saves a validation some seconds.
         classwise: also COCO's figures by class, and `voc_AP50/<class>` (area mode).
         outfile_prefix: where the detections are kept as JSON; `None` keeps none.
         backend_args: of mmengine's file reading.
@@ -46,12 +49,15 @@ class ExDarkMetric(CocoMetric):
     def __init__(self,
                  ann_file: str,
                  *,
+                 resamples: int = 0,
                  classwise: bool = False,
                  outfile_prefix: str | None = None,
                  backend_args: dict | None = None,
                  collect_device: str = 'cpu',
                  prefix: str | None = None) -> None:
-        self.exdark = read_exdark_info(ann_file, backend_args)
+        if resamples < 0:
+            raise ValueError(f'resamples must be at least 0, got {resamples}')
+        self.exdark, self.resamples = read_exdark_info(ann_file, backend_args), resamples
         super().__init__(
             ann_file=ann_file,
             classwise=classwise,
@@ -73,43 +79,36 @@ class ExDarkMetric(CocoMetric):
                                  f'got an annotation file of {value!r}')
         metrics = dict(super().compute_metrics(results))
         predictions = [prediction for _, prediction in results]
-        detections = self._detections(predictions)
-        images = self._coco_api.imgs
-        metrics['bbox_mAP'], metrics['bbox_mAP_50'] = self._coco_figures(detections, list(images))
-        metrics.update(self._voc_figures(predictions))
-        for group, names in GROUPS.items():
-            for name in names:
-                members = [i for i, image in images.items() if image[group] == name]
-                metrics[f'{group}/{name}_mAP'], metrics[f'{group}/{name}_mAP_50'] = self._coco_figures(
-                    detections, members)
+        metrics |= self._coco_figures(self._detections(predictions)) | self._voc_figures(predictions)
         self._log(metrics)
         return metrics
 
-    def _detections(self, predictions: Sequence[dict]) -> list[dict]:
-        """Predictions in COCO's form."""
-        return [
-            dict(image_id=p['img_id'], bbox=self.xyxy2xywh(box), score=float(score), category_id=self.cat_ids[label])
-            for p in predictions for box, score, label in zip(p['bboxes'], p['scores'], p['labels'])
-        ]
+    @property
+    def image_groups(self) -> dict[str, list[int]]:
+        """Ids of the images by group: 'lighting/Low', 'in_out/Indoor'."""
+        return {f'{group}/{name}': [i for i, image in self._coco_api.imgs.items() if image[group] == name]
+                for group, names in GROUPS.items() for name in names}
 
-    def _coco_figures(self, detections: list[dict], image_ids: list[int]) -> tuple[float, float]:
-        """mAP and AP50 of some of the images; NaN where they hold no box to find."""
-        wanted = set(image_ids)
-        truth = self._coco_api.getAnnIds(imgIds=image_ids, catIds=self.cat_ids, iscrowd=False) if wanted else []
-        if not truth:
-            return float('nan'), float('nan')
-        found = [detection for detection in detections if detection['image_id'] in wanted]
-        if not found:
-            return 0.0, 0.0
-        with redirect_stdout(StringIO()):  # pycocotools prints its progress
-            evaluation = COCOeval(self._coco_api, self._coco_api.loadRes(found), 'bbox')
-            evaluation.params.imgIds, evaluation.params.catIds = image_ids, self.cat_ids
-            evaluation.params.maxDets = list(self.proposal_nums)
-            evaluation.evaluate()
-            evaluation.accumulate()
-        precision = evaluation.eval['precision'][:, :, :, 0, -1]  # (overlap, recall, class), all areas, 100 detections
-        half = precision[0]
-        return float(precision[precision > -1].mean()), float(half[half > -1].mean())
+    def _detections(self, predictions: Sequence[dict]) -> Detections:
+        """Predictions of all images."""
+        parts = [np.concatenate([np.asarray(p[name]) for p in predictions]) for name in ('labels', 'scores', 'bboxes')]
+        images = np.repeat([p['img_id'] for p in predictions], [len(p['labels']) for p in predictions])
+        return Detections(images, np.array(self.cat_ids)[parts[0].astype(int)], parts[1], parts[2].reshape(-1, 4))
+
+    def _coco_figures(self, detections: Detections) -> dict[str, float]:
+        """mAP and AP50 of all images and of every group; NaN where they hold no box to find."""
+        images = sorted(self._coco_api.imgs)
+        matches, figures = matched(self, detections, images), {}
+        for group, members in {'': images, **self.image_groups}.items():
+            prefix = f'{group}_' if group else 'bbox_'
+            weights = group_weights(images, members, resamples=self.resamples, seed=SEED)
+            for figure, name in (('AP', 'mAP'), ('AP50', 'mAP_50')):
+                values = np.full(1, np.nan) if weights is None else resampled(
+                    {figure: matches[figure]}, {group: weights})[figure][group]
+                figures[f'{prefix}{name}'] = float(values[0])
+                if self.resamples:
+                    figures[f'{prefix}{name}_low'], figures[f'{prefix}{name}_high'] = interval(values[1:])
+        return figures
 
     def _voc_figures(self, predictions: Sequence[dict]) -> dict[str, float]:
         """VOC mAP50 in both modes; with `classwise` every class's AP50."""
@@ -139,15 +138,24 @@ class ExDarkMetric(CocoMetric):
 
     def _log(self, metrics: dict[str, float]) -> None:
         images = self._coco_api.imgs.values()
-        rows = [['all', '', len(images), metrics['bbox_mAP'], metrics['bbox_mAP_50']]]
+        rows = [['all', '', len(images), *self._of(metrics, 'bbox_')]]
         rows += [['all', f'VOC {mode}', len(images), '', metrics[f'voc_mAP50_{mode}']] for mode in VOC_MODES]
-        rows += [[
-            group, name, sum(image[group] == name for image in images), metrics[f'{group}/{name}_mAP'],
-            metrics[f'{group}/{name}_mAP_50']
-        ] for group, names in GROUPS.items() for name in names]
+        rows += [[group, name, sum(image[group] == name for image in images), *self._of(metrics, f'{group}/{name}_')]
+                 for group, names in GROUPS.items() for name in names]
         cells = [[f'{cell:.3f}' if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
         title = f"ExDark, split {self.exdark['split']}, {self.exdark['subset']}"
         MMLogger.get_current_instance().info('\n' + drawn_table(title, ('group', 'of', 'images', 'mAP', 'AP50'), cells))
+
+
+    @staticmethod
+    def _of(metrics: dict[str, float], prefix: str) -> list[str]:
+        """mAP and AP50 of a group, with their intervals where there are any."""
+        cells = []
+        for name in ('mAP', 'mAP_50'):
+            ends = [f'{metrics[f"{prefix}{name}_{end}"]:.3f}' for end in ('low', 'high')
+                    if f'{prefix}{name}_{end}' in metrics]
+            cells.append(f'{metrics[f"{prefix}{name}"]:.3f}' + (f' [{" to ".join(ends)}]' if ends else ''))
+        return cells
 
 
 def drawn_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -19,7 +19,7 @@ BANDS = 3  # halvings of the pyramid
 MULTIPLE = 2**BANDS
 REACH = 32  # pixels to each side that decide on one, rounded up to a multiple of `MULTIPLE`
 WINDOW = 5  # side of the window in which a band's energy is taken, pixels of the band
-STRENGTH = 2.2  # of the variance that is taken for noise over the measured one
+STRENGTH = 3.0  # of the variance that is taken for noise over the measured one
 COLOR = 1.6  # deviation of colour differences over the luma's, of noise that is alike and independent in R, G and B
 BLOCK = 8  # side of the blocks in which noise is measured, pixels
 GAIN = 36  # of white noise's variance in the second difference along both axes: 6 * 6
@@ -28,7 +28,7 @@ FEWEST = 16  # blocks that tell the noise of a lightness
 TINY = 1e-12
 
 
-def noise_levels(pieces: Sequence[Tensor], levels: int) -> Tensor:
+def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Tensor] | None = None) -> Tensor:
     """Standard deviation of the noise of the luma by lightness, (B, levels): that of the calmest quarter of blocks.
 
     Of a second difference along both axes, which edges and slopes hardly touch (Immerkaer, 1996). A lightness that is
@@ -37,22 +37,29 @@ def noise_levels(pieces: Sequence[Tensor], levels: int) -> Tensor:
     Args:
         pieces: of the same images, (B, 3, h, w) each, RGB in [0, 1].
         levels: how many lightnesses between black and white, as of `bilateral_grid.lightness`.
+        visible: of every piece, (1, 1, h, w), above 0 where a pixel is seen; blocks with hidden ones do not count.
     """
-    found = [_blocks_of(piece) for piece in pieces if min(piece.shape[-2:]) >= BLOCK + 2]
+    hidden: list[Tensor | None] = [None] * len(pieces)
+    if visible is not None:
+        hidden = [(part <= 0).to(pieces[0].dtype) for part in visible]
+    found = [_blocks_of(*both) for both in zip(pieces, hidden) if min(both[0].shape[-2:]) >= BLOCK + 2]
     if not found:
         return pieces[0].new_zeros(len(pieces[0]), levels)
     deviation, place = (torch.cat(parts, dim=1) for parts in zip(*found))
     return torch.stack([_by_level(*one, levels) for one in zip(deviation, (place * (levels - 1)).round())])
 
 
-def _blocks_of(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Deviation and mean lightness of every block, (B, N) each."""
+def _blocks_of(image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Deviation and mean lightness of every block, (B, N) each; below 0 where it does not count."""
     y = luma(image)
     for dim in (2, 3):
         size = y.shape[dim] - 2
         y = y.narrow(dim, 0, size) - 2 * y.narrow(dim, 1, size) + y.narrow(dim, 2, size)
     deviation = (F.avg_pool2d(y * y, BLOCK) / GAIN).sqrt().flatten(1)
-    return deviation, F.avg_pool2d(lightness(image)[:, :, 1:-1, 1:-1], BLOCK).flatten(1)
+    place = F.avg_pool2d(lightness(image)[:, :, 1:-1, 1:-1], BLOCK)
+    if hidden is not None:
+        place = place.where(F.max_pool2d(hidden[:, :, 1:-1, 1:-1], BLOCK) == 0, -1)
+    return deviation, place.flatten(1)
 
 
 def _by_level(deviation: Tensor, place: Tensor, levels: int) -> Tensor:
@@ -61,8 +68,9 @@ def _by_level(deviation: Tensor, place: Tensor, levels: int) -> Tensor:
         own = deviation[place == level]
         if len(own) >= FEWEST:
             found[level] = own.sort().values[int(CALM * len(own))]
-    nearest = [min(found, key=lambda k, level=level: abs(k - level), default=None) for level in range(levels)]
-    return torch.stack([deviation.new_zeros(()) if k is None else found[k] for k in nearest])
+    if not found:
+        return deviation.new_zeros(levels)
+    return torch.stack([found[min((abs(k - level), k) for k in found)[1]] for level in range(levels)])
 
 
 def differences(image: Tensor) -> Tensor:

@@ -113,24 +113,28 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
 def lit_share(brightest: Tensor, reach: int = REACH) -> Tensor:
     """How far from black a place is: 0 where the whole window is black, near 1 where a good part of it is not.
 
-    brightest: brightest channel, (B, 1, H, W), in [0, 1]; returns the same shape, in [0, 1].
+    Args:
+        brightest: brightest channel of each pixel, (B, 1, H, W), in [0, 1].
+        reach: pixels to each side that a place looks at.
+
+    Returns:
+        Same shape, in [0, 1].
     """
     lit = window_mean(brightest / (brightest + LIT), reach)
     return 1 - (1 - lit).clamp(0, 1)**LIT_POWER
 
 
-def colored_share(brightest: Tensor, darkest: Tensor, reach: int = REACH) -> Tensor:
+def colored_share(brightest: Tensor, darkest: Tensor) -> Tensor:
     """How coloured a place is: 0 where the whole window is grey, near 1 from the saturation of a dull picture on.
 
     Args:
         brightest: brightest channel of each pixel, (B, 1, H, W), in [0, 1].
         darkest: darkest channel, likewise.
-        reach: pixels to each side that a place looks at.
 
     Returns:
         Same shape, in [0, 1).
     """
-    chroma, level = window_mean(torch.cat([brightest - darkest, brightest], dim=1), reach).split(1, dim=1)
+    chroma, level = window_mean(torch.cat([brightest - darkest, brightest], dim=1)).split(1, dim=1)
     return chroma / (chroma + COLORED * level + EPS)
 
 

@@ -11,7 +11,7 @@ from isalux_mm.functional.noise_removal import MULTIPLE, REACH, noise_levels, re
 from isalux_mm.functional.quick_noise_removal import is_quick, quickly_removed
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.functional.safeguards import REACH as GUARD_REACH
-from isalux_mm.functional.safeguards import colored_share, darkness_confidence, lit_share
+from isalux_mm.functional.safeguards import darkness_confidence, lit_share
 from isalux_mm.functional.visible import seen
 from isalux_mm.inference.tiled import network_inside
 from isalux_mm.models.base import EnhancementNetwork
@@ -32,8 +32,8 @@ class FastMaps(NamedTuple):
     Attributes:
         grid: affine maps of colour less the identity, (B, 12, levels, rows, columns), see `functional.bilateral_grid`.
         noise: standard deviation of the luma's noise that the maps add, (B, 1, levels, rows, columns).
-        share: of its change, and of its new colour, that a place gets, (B, 2, h, w), in [0, 1]: the safeguards of
-            black and grey. (B, 2, 1, 1) of ones for a network without them.
+        share: of its change that a place gets, (B, 1, h, w), in [0, 1]: the safeguard of black. (B, 1, 1, 1) of ones
+            for a network without it.
     """
     grid: Tensor
     noise: Tensor
@@ -51,7 +51,7 @@ class FastNetwork(nn.Module):
     decision, as maps of colour in a bilateral grid, is looked up by every pixel of the large one by place and
     lightness, and what noise they add by their gain is removed (`functional.noise_removal`). A network that changes
     nothing changes nothing. Safeguards hold as in full mode: whether the picture is dark is decided on all of its
-    pixels, what is black or grey on the small copy.
+    pixels, what is black on the small copy; grey, by maps that keep it.
 
     Args:
         network: of any size of picture, best prepared for inference (`prepare_for_inference`).
@@ -85,11 +85,10 @@ class FastNetwork(nn.Module):
         """
         check_image(low, 'B 3 H W', 'low')
         small = self.reduced(low)
-        weights = None if visible is None else F.adaptive_avg_pool2d(visible, size_of(small))
-        with weighing(self.network, weights):
+        with weighing(self.network, _shrunk(visible, small)):
             tile = self.whole(low, small, visible=visible)
             enhanced = self.network(small) if tile is None else self.network(small, tile=tile)
-        return self.fitted(low, small, enhanced, weights=weights)
+        return self.fitted(low, small, enhanced, visible=visible)
 
     def whole(self, low: Tensor, small: Tensor, *, visible: Tensor | None = None) -> Tile | None:
         """What the network is to take from the whole of the small picture; `None` of a plain module.
@@ -103,14 +102,14 @@ class FastNetwork(nn.Module):
             return tile
         return tile._replace(confidence=darkness_confidence(seen(low, visible)).to(small.dtype))
 
-    def fitted(self, low: Tensor, small: Tensor, enhanced: Tensor, *, weights: Tensor | None = None) -> FastMaps:
+    def fitted(self, low: Tensor, small: Tensor, enhanced: Tensor, *, visible: Tensor | None = None) -> FastMaps:
         """The maps of what the network made of a small picture.
 
         Args:
             low: the images (B, 3, H, W).
             small: `reduced` of them, (B, 3, h, w).
             enhanced: the network's result, same shape.
-            weights: how much each of its pixels counts, (1, 1, h, w); `None` for all alike.
+            visible: as of `maps`.
 
         Raises:
             ValueError: if the network has changed the size.
@@ -118,9 +117,9 @@ class FastNetwork(nn.Module):
         if enhanced.shape != small.shape:
             raise ValueError(f'the enhancement network must keep the size: {tuple(small.shape)} went in, '
                              f'{tuple(enhanced.shape)} came out of {type(self.network).__name__}')
-        grid = fit_grid(small, enhanced, weights=weights)
+        grid = fit_grid(small, enhanced, weights=_shrunk(visible, small))
         gain = gain_of(grid).clamp_min(0)
-        noise = gain * self.noise(low).to(grid.dtype)[:, None, :, None, None] if self.denoise else 0 * gain
+        noise = gain * self.noise(low, visible).to(grid.dtype)[:, None, :, None, None] if self.denoise else 0 * gain
         return FastMaps(grid, noise, self._share(small, max(low.shape[-2:]) / max(small.shape[-2:])).to(grid.dtype))
 
     def reduced(self, low: Tensor) -> Tensor:
@@ -130,12 +129,16 @@ class FastNetwork(nn.Module):
         size = reduced_size(height, width, short)
         return low if size == (height, width) else F.adaptive_avg_pool2d(low, size)
 
-    def noise(self, low: Tensor) -> Tensor:
-        """Noise of the images by lightness, (B, levels), measured on pieces of large ones."""
-        rows = max(PROBE_PIXELS // low.shape[3], PROBE_ROWS)
-        step = max(low.shape[2] // (rows // PROBE_ROWS), PROBE_ROWS)
-        pieces = [low[:, :, first:first + PROBE_ROWS] for first in range(0, low.shape[2], step)]
-        return noise_levels(pieces if step > PROBE_ROWS else [low], LEVELS)
+    def noise(self, low: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Noise of the images by lightness, (B, levels), measured on pieces of large ones; arguments as of `maps`."""
+        height, width = size_of(low)
+        step = max(height * PROBE_ROWS * width // PROBE_PIXELS, PROBE_ROWS)
+        rows = height if step == PROBE_ROWS else PROBE_ROWS
+
+        def pieces(images: Tensor) -> list[Tensor]:
+            return [images[:, :, first:first + rows] for first in range(0, height, max(step, rows))]
+
+        return noise_levels(pieces(low), LEVELS, visible=None if visible is None else pieces(visible))
 
     def render(self, low: Tensor, maps: FastMaps) -> Tensor:
         """Brings the decision to full resolution, in strips of rows.
@@ -165,7 +168,7 @@ class FastNetwork(nn.Module):
         change, noise = change_of(part, own[:, :-1]), own[:, -1:]
         if size_of(maps.share) != (1, 1):
             share = share_of(maps.share, (last - first, low.shape[3]), height, first)
-            change, noise = change * share[:, :1], noise * share[:, :1]
+            change, noise = change * share, noise * share
         bright = part + change.to(part.dtype)
         if self.denoise:
             bright = bright - _noise_of(bright.to(noise.dtype), noise).to(bright.dtype)
@@ -174,14 +177,14 @@ class FastNetwork(nn.Module):
     def _share(self, small: Tensor, scale: float) -> Tensor:
         """The share of `FastMaps`; places look as far as in a picture of full size, one small pixel at least."""
         inside = network_inside(self.network)
-        guards = inside.safeguards if isinstance(inside, ISALux) else ()
-        ones = small.new_ones(len(small), 1, 1, 1)
-        brightest, darkest = small.amax(dim=1, keepdim=True), small.amin(dim=1, keepdim=True)
-        reach = max(round(GUARD_REACH / scale), 1)
-        change = lit_share(brightest, reach) if 'black' in guards else ones
-        color = colored_share(brightest, darkest, reach) if 'gray' in guards else ones
-        size = size_of(small) if guards else (1, 1)
-        return torch.cat([change.expand(-1, 1, *size), color.expand(-1, 1, *size)], dim=1)
+        if not isinstance(inside, ISALux) or 'black' not in inside.safeguards:
+            return small.new_ones(len(small), 1, 1, 1)
+        return lit_share(small.amax(dim=1, keepdim=True), max(round(GUARD_REACH / scale), 1))
+
+
+def _shrunk(visible: Tensor | None, small: Tensor) -> Tensor | None:
+    """How much the pixels of the small picture count."""
+    return None if visible is None else F.adaptive_avg_pool2d(visible, size_of(small))
 
 
 def _noise_of(bright: Tensor, deviation: Tensor) -> Tensor:
@@ -195,6 +198,6 @@ def _noise_of(bright: Tensor, deviation: Tensor) -> Tensor:
 
 
 def share_of(share: Tensor, size: tuple[int, int], height: int, first: int) -> Tensor:
-    """The share of every pixel of a strip of rows, (B, 2, h, W)."""
+    """The share of every pixel of a strip of rows, (B, 1, h, W)."""
     rows = rows_of(share, height, first, first + size[0])
     return F.interpolate(rows, size=size, mode='bilinear', align_corners=False)

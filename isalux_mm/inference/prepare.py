@@ -1,7 +1,7 @@
 """`prepare_for_inference`: a network folded, laid out and, if asked, compiled for running it; the original stays."""
 import copy
 from collections.abc import Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,15 @@ from torch import Tensor, nn
 from isalux_mm.functional.checks import check_choice, check_image
 from isalux_mm.inference.strip_network import StripISALux
 from isalux_mm.models.base import EnhancementNetwork
-from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.lora import LoRAProjection
 from isalux_mm.models.statistics import Tile
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+    from isalux_mm.models.enhancer import LowLightEnhancer
 
 DTYPES = dict(float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16,
               fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
@@ -89,7 +93,7 @@ class PreparedNetwork(EnhancementNetwork):
             return self.network.whole(image.to(self._dtype(image)))
         return super().whole(image)
 
-    def state_dict(self, *args: Any, **options: Any) -> dict[str, Tensor]:
+    def state_dict(self, *args: Any, **options: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """That of the network it was prepared from, in its present dtype."""
         return self.network.state_dict(*args, **options)
 
@@ -103,8 +107,8 @@ class PreparedNetwork(EnhancementNetwork):
 
 
 @overload
-def prepare_for_inference(model: LowLightEnhancer, *, dtype: str | torch.dtype | None = None, compile: bool = False,
-                          strip_rows: int | None = None) -> LowLightEnhancer:
+def prepare_for_inference(model: 'LowLightEnhancer', *, dtype: str | torch.dtype | None = None, compile: bool = False,
+                          strip_rows: int | None = None) -> 'LowLightEnhancer':
     ...
 
 
@@ -137,7 +141,7 @@ def prepare_for_inference(model: nn.Module, *, dtype: str | torch.dtype | None =
     """
     if strip_rows is not None and strip_rows < 1:
         raise ValueError(f'strip_rows must be at least 1 or None, got {strip_rows}')
-    if isinstance(model, LowLightEnhancer):
+    if is_enhancer(model):
         prepared = copy.copy(model)  # shallow: the network is copied once, below
         prepared._modules = {name: m for name, m in model._modules.items() if name not in ('network', 'losses')}
         prepared = copy.deepcopy(prepared)
@@ -153,6 +157,14 @@ def prepare_for_inference(model: nn.Module, *, dtype: str | torch.dtype | None =
     if dtype is not None:
         network.to(floating_dtype(dtype))
     return PreparedNetwork(network, compiled=compile, strip_rows=strip_rows)
+
+
+def is_enhancer(model: nn.Module) -> 'TypeGuard[LowLightEnhancer]':
+    """Whether it is a `LowLightEnhancer`, whose module is not imported for a network."""
+    if isinstance(model, EnhancementNetwork):
+        return False
+    from isalux_mm.models.enhancer import LowLightEnhancer
+    return isinstance(model, LowLightEnhancer)
 
 
 def floating_dtype(dtype: str | torch.dtype) -> torch.dtype:

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from isalux_mm.io.carried import (
     with_resources,
 )
 from isalux_mm.io.exif import ORIENTATION
-from isalux_mm.io.formats import OPENED, RAW, format_of
+from isalux_mm.io.formats import OPENED, RAW, READERS, format_of
 from isalux_mm.io.limits import ImageReadError, PictureLimits, PictureTooLargeError, pillow_limit_lifted
 from isalux_mm.io.plugins import make_readable, read_raw, read_raw_size, sniffed
 from isalux_mm.io.samples import rgb_first, samples_of, to_upright
@@ -119,14 +121,16 @@ def quiet_decoders() -> Iterator[None]:
 
 def opened(file: io.BytesIO | Any) -> Image.Image:
     """A picture in one of the formats that this package takes, of any size, not loaded."""
+    load_readers()
     with pillow_limit_lifted():
-        return Image.open(file, formats=[name for name in OPENED if name in Image.OPEN or _initialized(name)])
+        return Image.open(file, formats=[name for name in OPENED if name in Image.OPEN])
 
 
-def _initialized(name: str) -> bool:
-    """Whether Pillow knows a format once it has looked for all of them."""
-    Image.init()
-    return name in Image.OPEN
+@cache
+def load_readers() -> None:
+    """Imports Pillow's readers of the formats that this package takes, and no others."""
+    for name in READERS:
+        import_module(f'PIL.{name}ImagePlugin')
 
 
 def parts(data: bytes | mmap.mmap) -> tuple[Any, Carried]:

@@ -48,6 +48,8 @@ ARRAY = Format('NPY', ('.npy', ), ('uint8', 'uint16', 'float32'), True)
 FORMATS = (PNG, JPEG, BMP, TIFF, WEBP, AVIF, HEIF, JXL, RAW, ARRAY)
 # what is opened whatever the suffix says: telephones write HEIC named .jpg
 OPENED = ('PNG', 'JPEG', 'MPO', 'BMP', 'DIB', 'TIFF', 'WEBP', 'AVIF', 'HEIF', 'JXL', 'GIF', 'JPEG2000', 'PPM')
+# Pillow's modules that read them; HEIF and JXL are read by other packages
+READERS = ('Png', 'Jpeg', 'Mpo', 'Bmp', 'Tiff', 'WebP', 'Avif', 'Gif', 'Jpeg2K', 'Ppm')
 BY_SUFFIX = {suffix: one for one in FORMATS for suffix in one.suffixes}
 ARRAY_SUFFIX = '.npy'
 IMAGE_SUFFIXES = tuple(suffix for suffix in BY_SUFFIX if suffix != ARRAY_SUFFIX)

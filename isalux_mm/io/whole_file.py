@@ -31,7 +31,8 @@ def whole_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     The folder is made. The draft has a name that nothing had before, the suffix of `path`, and the access rights that
     any new file gets, without a look at the umask, which belongs to the whole process. It is brought to the disk before
     it takes its place. It is removed where the block raises, and where a signal ends the process: one that arrives in
-    another thread's block is caught if the program catches it (`signals_interrupt`).
+    another thread's block is caught if the program catches it (`signals_interrupt`) or its main thread is in
+    `drafts_removed_on_signals`.
 
     Args:
         path: file to be written.
@@ -48,7 +49,7 @@ def whole_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     check_free(path, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _drafts_removed_on_signals():
+    with drafts_removed_on_signals():
         draft = _new_file(path)
         try:
             yield draft
@@ -141,6 +142,14 @@ def signals_interrupt() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def drafts_removed_on_signals() -> Iterator[None]:
+    """Within it a signal that ends the process leaves no draft, of another thread's either; where the program catches
+    it, and outside of the main thread, nothing changes."""
+    with _handled(_end):
+        yield
+
+
 def _new_file(path: Path) -> Path:
     """An empty file beside `path` that did not exist."""
     for _ in range(TRIALS):
@@ -170,12 +179,6 @@ def _handled(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
         for number in taken:
             if signal.getsignal(number) is handler:
                 signal.signal(number, signal.SIG_DFL)
-
-
-@contextmanager
-def _drafts_removed_on_signals() -> Iterator[None]:
-    with _handled(_end):
-        yield
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -4,13 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import MobileNetV2
-from torchvision.models.mobilenetv2 import InvertedResidual
-from torchvision.ops.misc import Conv2dNormActivation
 
 from isalux_mm.functional.checks import check_choice, check_range
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.resizing import reduced_size
+from isalux_mm.models.mobilenet import InvertedResidual, convolution, mobilenet_layers
 from isalux_mm.models.pretrained import load_weights
 from isalux_mm.models.priors import VOC_CLASSES, SegmentationPrior
 from isalux_mm.registry import MODELS
@@ -51,7 +49,7 @@ class DarkAffine(nn.Module):
 class DeepLabMobileNetV2(nn.Module):
     """DeepLabv3 on MobileNetV2 at stride 16 (Chen et al., 2017; Sandler et al., 2018), its batch norms folded.
 
-    The form of TensorFlow's released mobile models: torchvision's MobileNetV2 with the last stage dilated instead of
+    The form of TensorFlow's released mobile models: MobileNetV2 with the last stage dilated instead of
     strided, biases in the place of norms, and a head of a 1x1 convolution and the pooled image, without atrous
     branches. Output (i, j) belongs to input pixel (16 i, 16 j). A side of 16 k + 1 pixels is covered from its first
     pixel to its last, and there symmetric padding is the same as TensorFlow's 'SAME'. Ours are the `DarkAffine`s.
@@ -67,18 +65,16 @@ class DeepLabMobileNetV2(nn.Module):
     def __init__(self, width: float = 1.0, num_classes: int = len(VOC_CLASSES)):
         super().__init__()
         check_choice(width, LAST_CHANNELS, 'width')
-        backbone = MobileNetV2(
-            width_mult=width, inverted_residual_setting=STAGES, round_nearest=4, norm_layer=DarkAffine)
-        self.features = backbone.features[:-1]  # without the layer that classifies
-        for convolution in convolutions(self.features[DILATED]):
-            if convolution.kernel_size == (3, 3):
-                convolution.dilation = convolution.padding = (DILATION, DILATION)
+        self.features = mobilenet_layers(width, STAGES, norm=DarkAffine)
+        for layer in convolutions(self.features[DILATED]):
+            if layer.kernel_size == (3, 3):
+                layer.dilation = layer.padding = (DILATION, DILATION)
         self.local = _branch(LAST_CHANNELS[width])
         self.pooled = _branch(LAST_CHANNELS[width])
         self.projection = _branch(2 * HEAD_CHANNELS)
         self.classifier = nn.Conv2d(HEAD_CHANNELS, num_classes, 1)
-        for convolution in convolutions(self):
-            convolution.bias = nn.Parameter(torch.zeros(convolution.out_channels))
+        for layer in convolutions(self):
+            layer.bias = nn.Parameter(torch.zeros(layer.out_channels))
 
     def forward(self, image: Tensor, darkness: Tensor | None = None) -> Tensor:
         """Logits (B, classes, h, w), h and w a sixteenth of the image's, rounded up.
@@ -94,7 +90,7 @@ class DeepLabMobileNetV2(nn.Module):
 
 
 def run_layers(layers: nn.Sequential, x: Tensor, darkness: Tensor | None) -> Tensor:
-    """Runs torchvision's layers as they run themselves, and tells every `DarkAffine` among them the darkness."""
+    """Runs MobileNetV2's layers as they run themselves, and tells every `DarkAffine` among them the darkness."""
     for layer in layers:
         if isinstance(layer, DarkAffine):
             x = layer(x, darkness)
@@ -172,8 +168,8 @@ def convolutions(module: nn.Module) -> list[nn.Conv2d]:
     return [m for m in module.modules() if isinstance(m, nn.Conv2d)]
 
 
-def _branch(channels: int) -> Conv2dNormActivation:
-    return Conv2dNormActivation(channels, HEAD_CHANNELS, 1, norm_layer=DarkAffine)
+def _branch(channels: int) -> nn.Sequential:
+    return convolution(channels, HEAD_CHANNELS, 1, norm=DarkAffine)
 
 
 def _to_cells(known: int, like: Tensor) -> Tensor:

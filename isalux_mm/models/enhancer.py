@@ -6,15 +6,16 @@ import torch
 from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
-from isalux_mm.model_zoo import network_config
-from isalux_mm.models.base import routed
+import isalux_mm.io.checkpoint_schemes  # noqa: F401  puts the reader in front of mmengine's loaders
+from isalux_mm.models.base import InitializedModule, build_network, routed
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.models.pretrained import check_shapes
-from isalux_mm.registry import MODELS, SCOPE
+from isalux_mm.registry import MODELS
 from isalux_mm.structures import EnhanceDataSample
 
 DEFAULT_LOSSES = dict(loss_mse=dict(type='MSELoss'))
+BaseModule.register(InitializedModule)  # which has what makes one
 
 
 @MODELS.register_module()
@@ -133,12 +134,6 @@ class LowLightEnhancer(BaseModel):
         own = {prefix + key: value for key, value in self.state_dict().items()}
         check_shapes(own, state_dict, name='checkpoint')
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def build_network(network: dict | str) -> nn.Module:
-    """The enhancement network of a config, or that of a packaged model by its name, whatever the default scope is,
-    without its weights."""
-    return MODELS.build({'_scope_': SCOPE, **network_config(network)} if isinstance(network, str) else network)
 
 
 def compares_with(loss: nn.Module) -> str:

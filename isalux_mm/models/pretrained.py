@@ -5,9 +5,7 @@ from pathlib import Path
 import torch
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
-from torchvision.models import get_weight
 
-import isalux_mm.io.checkpoint_schemes  # noqa: F401  puts the reader in front of mmengine's loaders
 from isalux_mm.io.checkpoint_file import read_checkpoint
 from isalux_mm.model_zoo import find_weights, packaged_models, shown
 
@@ -79,6 +77,7 @@ def fetch_torchvision_weights(entry: str, *, option: str, alternative: str) -> M
     Raises:
         RuntimeError: if the download fails; names the file, its place and both ways out.
     """
+    from torchvision.models import get_weight  # takes as long to import as PyTorch itself
     weights = get_weight(entry)
     target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(weights.url).name
     try:

@@ -5,19 +5,20 @@ from importlib import import_module
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MMLogger
-from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torchvision.models.segmentation import LRASPP_MobileNet_V3_Large_Weights
 
 from isalux_mm.functional import illumination
 from isalux_mm.functional.resizing import reduced_size
+from isalux_mm.models.base import InitializedModule
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
 from isalux_mm.registry import MODELS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-TORCHVISION_PRIOR = LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1
-VOC_CLASSES = tuple(name.strip('_') for name in TORCHVISION_PRIOR.meta['categories'])
+TORCHVISION_PRIOR = 'LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1'
+VOC_CLASSES = (  # of PASCAL VOC, in their order
+    'background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable',
+    'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')
 
 
 @MODELS.register_module()
@@ -56,8 +57,10 @@ class LumaPrior(IlluminationPrior):
     compute = staticmethod(illumination.luma_prior)
 
 
-class FrozenModule(BaseModule):
+class FrozenModule(InitializedModule):
     """A pretrained network that serves as a fixed function: no gradient, always in eval mode."""
+    mean: Tensor  # where it normalizes its input
+    std: Tensor
 
     def freeze(self) -> None:
         """Stops gradients; to be called at the end of the constructor."""
@@ -174,7 +177,7 @@ class TorchvisionSemanticPrior(SegmentationPrior):
         if self.checkpoint:
             return super().init_weights()
         state = fetch_torchvision_weights(
-            str(TORCHVISION_PRIOR), option='semantic_prior.checkpoint',
+            TORCHVISION_PRIOR, option='semantic_prior.checkpoint',
             alternative="semantic_prior=dict(type='NoPrior')")
         self.network.load_state_dict(state)
         MMLogger.get_current_instance().info(f'semantic prior: {len(state)} tensors of torchvision\'s LRASPP loaded')

@@ -30,6 +30,9 @@ class EnhancedSegmentor(EnhancedTask, BaseSegmentor):
             samples with a `reference_img`.
         zero_reference_losses: configs by name of losses of (enhanced, input), logged as 'loss_zero_NAME'.
         balance_loss: config of the loss on the routing of the enhancer's mixture layers, logged as 'loss_balance'.
+        consistency_loss: config of a `FeatureConsistencyLoss` between the segmentor's features of the enhanced and the
+            bright image, logged as 'loss_consistency', on data samples with a `reference_img`. It needs no labels:
+            samples whose meta information says `labeled=False` have it and no loss of the segmentor's own.
         freeze_segmentor: no gradient to the segmentor's weights, its batch norms and dropouts in eval mode.
         channel_order: of the loaded images, 'bgr' or 'rgb'; `None` takes it from the segmentor's preprocessor ('rgb' if
             that turns RGB to BGR, else 'bgr', the order of mmcv's loader).
@@ -57,6 +60,7 @@ class EnhancedSegmentor(EnhancedTask, BaseSegmentor):
                  enhancement_loss: Mapping[str, dict] | None = None,
                  zero_reference_losses: Mapping[str, dict] | None = None,
                  balance_loss: dict | None = None,
+                 consistency_loss: dict | None = None,
                  freeze_segmentor: bool = False,
                  channel_order: str | None = None,
                  pipeline_pad: int | None = None,
@@ -69,7 +73,7 @@ class EnhancedSegmentor(EnhancedTask, BaseSegmentor):
         half = checked_preprocessor(built)
         super().__init__(init_cfg=init_cfg)
         self.join(
-            enhancer, built, ChainLosses(enhancement_loss, zero_reference_losses, balance_loss),
+            enhancer, built, ChainLosses(enhancement_loss, zero_reference_losses, balance_loss, consistency_loss),
             ChainDataPreprocessor(order, pipeline_pad=pipeline_pad, note_padding=False,
                                   non_blocking=half._non_blocking),
             frozen=freeze_segmentor, keep_pictures=keep_pictures)

@@ -1,6 +1,7 @@
 """Batches: one file never ends one, no file that was there is touched, results that meet by name are kept apart."""
 import os
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -195,3 +196,60 @@ def test_a_folder_that_cannot_be_listed_is_a_failure(curve, tmp_path, monkeypatc
     with pytest.raises(ValueError, match='inputs must hold a picture'):
         curve(tmp_path / 'out' / 'nothing/*')
     assert list(curve(tmp_path / 'in/closed')['report'].failed) == [str(tmp_path / 'in/closed')]
+
+
+@pytest.mark.parametrize('batch_size', [1, 3])
+def test_one_is_written_while_the_next_is_enhanced(curve, tmp_path, monkeypatch, batch_size):
+    """The thread that writes waits for the network's next picture: one after the other would last for ever."""
+    for i in range(7):
+        save(tmp_path / f'in/{i}.png', DARK // (i + 1))
+    entered, real_enhance, real_write = [threading.Event() for _ in range(8)], curve.enhance, module.write_picture
+    threads, calls = set(), []
+
+    def enhance(images, **options):
+        calls.append(len(images))
+        entered[sum(calls[:-1]) // batch_size].set()
+        return real_enhance(images, **options)
+
+    def write(path, picture, **options):
+        threads.add(threading.current_thread())
+        step = int(path.stem) // batch_size
+        if step < 6 // batch_size:
+            assert entered[step + 1].wait(60)
+        return real_write(path, picture, **options)
+
+    monkeypatch.setattr(curve, 'enhance', enhance)
+    monkeypatch.setattr(module, 'write_picture', write)
+    report = curve(tmp_path / 'in', out=tmp_path / 'out', batch_size=batch_size)['report']
+    assert report.done == [str(tmp_path / f'out/{i}.png') for i in range(7)] and not report.failed
+    assert len(threads) == 1 and threading.main_thread() not in threads
+
+
+def test_failures_are_reported_in_the_order_of_the_inputs(curve, tmp_path, monkeypatch):
+    """Reading is two pictures ahead of writing."""
+    for i in range(4):
+        save(tmp_path / f'in/{i}.png')
+    (tmp_path / 'in/1.png').write_bytes(b'broken')
+    (tmp_path / 'in/3.png').write_bytes(b'broken')
+    monkeypatch.setattr(module, 'write_picture', lambda *args, **options: 1 / 0)
+    report = curve(tmp_path / 'in', out=tmp_path / 'out')['report']
+    assert list(report.failed) == list(report.tracebacks) == [str(tmp_path / f'in/{i}.png') for i in range(4)]
+
+
+def test_what_is_being_written_at_an_interrupt_is_finished_and_reported(curve, tmp_path, monkeypatch):
+    for i in range(5):
+        save(tmp_path / f'in/{i}.png')
+    real, calls = curve.enhance, []
+
+    def interrupted(images, **options):
+        calls.append(images)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(images, **options)
+
+    monkeypatch.setattr(curve, 'enhance', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        curve(tmp_path / 'in', out=tmp_path / 'out')
+    assert listed(tmp_path / 'out') == ['0.png', '1.png']
+    assert curve.report.done == [str(tmp_path / 'out/0.png'), str(tmp_path / 'out/1.png')]
+    assert 'isalux-write' not in {thread.name.rpartition('_')[0] for thread in threading.enumerate()}

@@ -14,6 +14,7 @@ from isalux_mm.apis import EnhanceInferencer, Tone
 from isalux_mm.apis import inferencer as module
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.io.picture_file import read_picture
+from isalux_mm.model_zoo import find_model
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS
 
@@ -354,14 +355,14 @@ def test_wrong_call(tiny, options, message):
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
-    config = Path(module.find_model('isalux_zero_shot').config)
+    config = Path(find_model('isalux_zero_shot').config)
     torch.save(MODELS.build(dict(TINY['model'], _scope_='isalux_mm')).state_dict(), tmp_path / 'tiny.pth')
     with pytest.raises(ValueError, match='must hold all tensors of the network'):
         EnhanceInferencer(config, tmp_path / 'tiny.pth', device='cpu')
 
 
 def test_weights_of_the_bare_network_are_taken(inferencer, tmp_path):
-    packaged = module.find_model(module.DEFAULT_MODEL)
+    packaged = find_model(module.DEFAULT_MODEL)
     bare = {k.removeprefix('network.'): v for k, v in read_state_dict(packaged.weights).items()}
     torch.save(bare, tmp_path / 'bare.pth')
     other = EnhanceInferencer(packaged.config, tmp_path / 'bare.pth', device='cpu', show_progress=False)

@@ -1,4 +1,6 @@
 """The preprocessing neck: alone or in a batch, frozen or not, reduced or not, from which checkpoint."""
+from functools import partial
+
 import pytest
 import torch
 from mmengine.model import BaseModule
@@ -12,6 +14,7 @@ from isalux_mm.registry import MODELS
 
 ISALUX = dict(type='ISALux', embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2), semantic_prior=dict(type='NoPrior'))
 CURVES = dict(type='CurveNetwork', channels=4, iterations=2)
+EveryPicture = partial(ISALuxNeck, fade=None)  # bright ones too; test_fade.py has the rest
 SIZES = [(37, 53), (24, 41), (37, 53)]
 
 
@@ -71,30 +74,30 @@ def test_gradients_pass_through_groups_of_sizes():
 @pytest.mark.parametrize('side', [None, 20])
 def test_a_network_that_changes_the_size_is_named_with_both(side):
     with pytest.raises(ValueError, match=r'keep the size: .* went in, .* came out'):
-        ISALuxNeck(dict(type='Enlarging'), work_short_side=side)(torch.rand(1, 3, 37, 53))
+        EveryPicture(dict(type='Enlarging'), work_short_side=side)(torch.rand(1, 3, 37, 53))
 
 
 class TestReducedResolution:
 
     def test_the_network_sees_the_reduced_image(self):
-        neck = ISALuxNeck(dict(type='Doubled'), work_short_side=16)
+        neck = EveryPicture(dict(type='Doubled'), work_short_side=16)
         assert neck(torch.rand(1, 3, 37, 53)).shape == (1, 3, 37, 53)
         neck(torch.rand(1, 3, 12, 53))
         assert neck.network.seen == [(1, 3, 16, 23), (1, 3, 12, 53)]
 
     def test_what_changes_nothing_changes_nothing(self, picture):
-        out = ISALuxNeck(dict(type='Identity'), work_short_side=16)(picture)
+        out = EveryPicture(dict(type='Identity'), work_short_side=16)(picture)
         torch.testing.assert_close(out, picture, atol=1e-6, rtol=0)
 
     def test_a_gain_is_carried_over_with_every_detail(self):
         """Noise at full resolution is far beyond what a quarter of it holds; the gain of 2 must reach it."""
         torch.manual_seed(0)
         image = torch.rand(1, 3, 64, 80) * 0.2
-        out = ISALuxNeck(dict(type='Doubled'), work_short_side=16)(image)
+        out = EveryPicture(dict(type='Doubled'), work_short_side=16)(image)
         assert (out - 2 * image).abs().mean() < 0.02 * (2 * image).mean()
 
     def test_it_is_close_to_the_full_resolution(self, picture):
-        full, reduced = (ISALuxNeck(dict(type='GammaCurve'), work_short_side=s)(picture * 0.3) for s in (None, 20))
+        full, reduced = (EveryPicture(dict(type='GammaCurve'), work_short_side=s)(picture * 0.3) for s in (None, 20))
         assert (full - reduced).abs().mean() < 0.02  # 2 % of the range
 
     def test_an_edge_stays_an_edge(self):
@@ -107,11 +110,11 @@ class TestReducedResolution:
         torch.testing.assert_close(out[..., 32], torch.full_like(out[..., 32], 0.4**0.45), atol=0.02, rtol=0)
 
     def test_black_stays_finite(self):
-        out = ISALuxNeck(dict(type='GammaCurve'), work_short_side=8)(torch.zeros(1, 3, 32, 32))
+        out = EveryPicture(dict(type='GammaCurve'), work_short_side=8)(torch.zeros(1, 3, 32, 32))
         assert out.isfinite().all() and out.max() < 0.1
 
     def test_gradients_pass(self):
-        neck = ISALuxNeck(CURVES, work_short_side=8)
+        neck = EveryPicture(CURVES, work_short_side=8)
         neck(torch.rand(1, 3, 32, 40)).sum().backward()
         assert neck.network.down[0].weight.grad.abs().sum() > 0
 
@@ -119,13 +122,13 @@ class TestReducedResolution:
 class TestFreezing:
 
     def test_frozen_means_no_gradient_no_graph_and_eval_after_train(self):
-        neck = ISALuxNeck(CURVES, frozen=True).train()
+        neck = EveryPicture(CURVES, frozen=True).train()
         assert not any(m.training for m in neck.modules())
         assert not any(p.requires_grad for p in neck.parameters())
         assert not neck(torch.rand(1, 3, 8, 9, requires_grad=True)).requires_grad
 
     def test_joint_is_the_default(self):
-        neck = ISALuxNeck(CURVES).train()
+        neck = EveryPicture(CURVES).train()
         assert neck.network.training and neck(torch.rand(1, 3, 8, 9)).requires_grad
 
 
@@ -186,8 +189,8 @@ class TestCheckpoint:
 
 def test_clamping_is_an_option():
     image = torch.full((1, 3, 4, 4), 0.8)
-    assert ISALuxNeck(dict(type='Doubled'))(image).max() == pytest.approx(1.6)
-    assert ISALuxNeck(dict(type='Doubled'), clamp_output=True)(image).max() == 1
+    assert EveryPicture(dict(type='Doubled'))(image).max() == pytest.approx(1.6)
+    assert EveryPicture(dict(type='Doubled'), clamp_output=True)(image).max() == 1
 
 
 @pytest.mark.parametrize(('call', 'message'), [

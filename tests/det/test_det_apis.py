@@ -21,7 +21,7 @@ from isalux_mm.models.enhancer import LowLightEnhancer
 
 IDENTITY = dict(type='ISALuxNeck', network=dict(type='Identity'))
 CURVES = dict(type='CurveNetwork', channels=4, iterations=2)
-NECK = dict(type='ISALuxNeck', network=CURVES)
+NECK = dict(type='ISALuxNeck', fade=None, network=CURVES)
 CHAIN = 'isalux_mm.EnhancedDetector'
 
 

@@ -14,7 +14,7 @@ from small_detectors import batch, build_chain, whole_config
 DefaultScope.get_instance('ddp', scope_name='isalux_mm')
 torch.manual_seed(0)
 network = dict(type='ISALux', embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2), semantic_prior=dict(type='NoPrior'))
-chain = build_chain(whole_config('RetinaNet').model, enhancer=dict(type='ISALuxNeck', network=network))
+chain = build_chain(whole_config('RetinaNet').model, enhancer=dict(type='ISALuxNeck', fade=None, network=network))
 before = {k: v.clone() for k, v in chain.state_dict().items()}
 model = MMDistributedDataParallel(chain)
 wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-4))

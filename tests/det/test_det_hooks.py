@@ -21,7 +21,7 @@ from isalux_mm.det import EnhancedDetInferencer
 from isalux_mm.det.hooks import EnhancedDetVisualizationHook, draw_detections
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 
-GAMMA = dict(type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))
+GAMMA = dict(type='ISALuxNeck', fade=None, network=dict(type='GammaCurve', gamma=0.5))
 META = dict(classes=['thing'] * 80, palette=[(255, 0, 0)] * 80)
 
 

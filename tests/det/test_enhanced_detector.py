@@ -20,7 +20,7 @@ from isalux_mm import ISALux, list_models
 from isalux_mm.registry import MODELS
 
 TOLERANCE = dict(atol=1e-5, rtol=1e-5)
-CURVES = dict(type='ISALuxNeck', network=dict(type='CurveNetwork', channels=4, iterations=2))
+CURVES = dict(type='ISALuxNeck', fade=None, network=dict(type='CurveNetwork', channels=4, iterations=2))
 
 
 class MeanLevel(BaseModule):
@@ -124,7 +124,8 @@ def test_a_batch_can_be_run_twice_though_augments_move_boxes(retina):
     (None, dict(bgr_to_rgb=True), 2), (None, dict(), 2), (None, dict(rgb_to_bgr=True), 0), ('rgb', dict(), 0)])
 def test_the_enhancer_sees_rgb_between_0_and_1_without_padding(order, options, red, retina):
     retina.data_preprocessor = dict(type='DetDataPreprocessor', pad_size_divisor=32, **options)
-    chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', network=dict(type='MeanLevel')), channel_order=order)
+    chain = build_chain(
+        retina, enhancer=dict(type='ISALuxNeck', fade=None, network=dict(type='MeanLevel')), channel_order=order)
     MeanLevel.seen.clear()
     data = batch()
     loaded = [image.clone() for image in data['inputs']]
@@ -137,7 +138,7 @@ def test_the_enhancer_sees_rgb_between_0_and_1_without_padding(order, options, r
 
 def test_the_pipelines_own_padding_is_neither_seen_nor_changed(retina):
     """YOLO's pipelines pad to a square with 114: a global statistic must not see it, the detector must."""
-    chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', network=dict(type='MeanLevel')))
+    chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', fade=None, network=dict(type='MeanLevel')))
     MeanLevel.seen.clear()
     data = chain.data_preprocessor(batch(96), False)
     enhanced = chain.enhance(data['inputs'], data['data_samples'])
@@ -223,7 +224,7 @@ class TestLosses:
     def test_the_balance_of_the_experts_is_a_loss(self, retina):
         network = dict(type='ISALux', embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2),
                        semantic_prior=dict(type='NoPrior'))
-        chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', network=network),
+        chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', fade=None, network=network),
                             balance_loss=dict(type='BalanceLoss', kind='switch', loss_weight=0.01)).train()
         losses = losses_of(chain, batch())
         routings = chain.last_routings
@@ -315,7 +316,7 @@ class TestWrongUse:
             build_chain(retina)
 
     def test_an_enhancer_that_changes_the_size(self, retina):
-        chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', network=dict(type='Halving')))
+        chain = build_chain(retina, enhancer=dict(type='ISALuxNeck', fade=None, network=dict(type='Halving')))
         with pytest.raises(ValueError, match=r'keep the size: \(1, 3, 70, 93\) went in, \(1, 3, 35, 47\) came out'):
             losses_of(chain, batch())
 

@@ -15,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING
 from isalux_mm.det.exdark_metric import ExDarkMetric, drawn_table
+from isalux_mm.functional.average_precision import resampled_weights
 from isalux_mm.registry import METRICS
 
 IMAGES, LIGHTING_USED = 24, 5  # image i has lighting i modulo 5: five types stay without images
@@ -149,6 +150,32 @@ def test_groups_equal_pycocotools_on_their_images(case, group, names):
             assert figures == pytest.approx(coco_reference(path, samples, members), abs=1e-9), name
         else:
             assert np.isnan(figures).all(), name
+
+
+def test_intervals_by_group_are_of_resampled_images_of_the_group(case):
+    path, truth, samples, plain = case
+    found = evaluate(path, samples, resamples=60)
+    for key, value in plain.items():  # nothing else changes
+        assert 'voc_AP50/' in key or 'precision' in key or found[key] == pytest.approx(value, abs=0, nan_ok=True)
+    members = [i['id'] for i in truth['images'] if i['lighting'] == 'Ambient']
+    repeats = resampled_weights(len(members), resamples=60)
+    values = []
+    for weights in repeats:  # pycocotools on sets in which images really are repeated
+        again = np.repeat(members, weights).tolist()
+        copy, of_copy = dict(truth, images=[], annotations=[]), []
+        for new, old in enumerate(again, 1):
+            copy['images'].append(dict(id=new))
+            copy['annotations'] += [a | dict(image_id=new, id=1000 * new + a['id'])
+                                    for a in truth['annotations'] if a['image_id'] == old]
+            of_copy += [dict(sample, img_id=new) for sample in samples if sample['img_id'] == old]
+        repeated = path.with_name('repeated.json')
+        repeated.write_text(json.dumps(copy))
+        values.append(coco_reference(repeated, of_copy, list(range(1, len(again) + 1)))[0])
+    ends = [found[f'exdark/official/lighting/Ambient_mAP_{end}'] for end in ('low', 'high')]
+    assert ends == pytest.approx(np.quantile(values, (0.025, 0.975)), abs=1e-9)
+    assert np.isnan(found['exdark/official/lighting/Twilight_mAP_low'])
+    with pytest.raises(ValueError, match='resamples must be at least 0, got -1'):
+        ExDarkMetric(str(path), resamples=-1)
 
 
 @pytest.mark.parametrize('mode', ['area', '11points'])

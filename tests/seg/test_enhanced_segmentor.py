@@ -16,7 +16,7 @@ from stand_ins import Halving
 from isalux_mm.registry import MODELS
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
-CURVES = dict(type='ISALuxNeck', network=dict(type='CurveNetwork', channels=4, iterations=2))
+CURVES = dict(type='ISALuxNeck', fade=None, network=dict(type='CurveNetwork', channels=4, iterations=2))
 ODD = ((37, 53), )
 
 
@@ -77,7 +77,7 @@ def test_the_segmentors_preprocessor_is_honored_to_the_letter(options, training,
 
 
 def test_a_batch_of_two_sizes_gives_each_image_what_it_gets_alone(fcn):
-    chain = build_chain(fcn, enhancer=dict(type='ISALuxNeck', network=dict(
+    chain = build_chain(fcn, enhancer=dict(type='ISALuxNeck', fade=None, network=dict(
         type='ISALux', embed_dims=(8, 16), depths=(1, 1), num_heads=(1, 2), semantic_prior=dict(type='NoPrior'))))
     data = chain.data_preprocessor(batch(((50, 96), (64, 80))), True)
     together = chain.eval().enhance(data['inputs'], data['data_samples'])
@@ -175,7 +175,7 @@ def test_segmentor_without_a_preprocessor_for_images(change, message, fcn):
 
 def test_enhancer_that_changes_the_size(fcn):
     MODELS.register_module(module=Halving)
-    chain = build_chain(fcn, enhancer=dict(type='ISALuxNeck', network=dict(type='Halving')))
+    chain = build_chain(fcn, enhancer=dict(type='ISALuxNeck', fade=None, network=dict(type='Halving')))
     with pytest.raises(ValueError, match='must keep the size'):
         predictions_of(chain, batch())
 

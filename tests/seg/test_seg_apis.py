@@ -18,7 +18,7 @@ from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.seg.enhanced_segmentor import checked_preprocessor
 
 CURVES = dict(type='CurveNetwork', channels=4, iterations=2)
-NECK = dict(type='ISALuxNeck', network=CURVES)
+NECK = dict(type='ISALuxNeck', fade=None, network=CURVES)
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
 
 

@@ -16,7 +16,7 @@ from isalux_mm.chain.pictures import chain_of
 from isalux_mm.seg.hooks import EnhancedSegVisualizationHook, draw_masks
 from isalux_mm.visualization.panels import CAPTION_HEIGHT, GAP
 
-GAMMA = dict(type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))
+GAMMA = dict(type='ISALuxNeck', fade=None, network=dict(type='GammaCurve', gamma=0.5))
 META = dict(classes=['ground', 'thing'], palette=[[0, 0, 0], [255, 0, 0]])
 
 

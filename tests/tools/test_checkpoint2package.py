@@ -62,3 +62,11 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, state, change):
     torch.save(dict(state_dict=changed), checkpoint)
     with pytest.raises(ValueError, match='expected the model of .*isalux_cpu.*differs in 1 tensors'):
         publisher.packaged_weights(find_config(CONFIG), [checkpoint])
+
+
+def test_of_a_chain_it_is_the_enhancer(tmp_path, state):
+    chain = {f'enhancer.{key}': value for key, value in state.items()} | {'detector.backbone.weight': torch.zeros(3)}
+    torch.save(dict(state_dict=chain), tmp_path / 'chain.pth')
+    packed = publisher.packaged_weights(find_config(CONFIG), [tmp_path / 'chain.pth'])
+    assert packed.keys() == state.keys()
+    torch.testing.assert_close(packed['network.embed.weight'], state['network.embed.weight'].half())

@@ -5,11 +5,11 @@
 
 Of a training with averaged weights the checkpoint's `state_dict` holds the average. Of several checkpoints the mean of
 their weights is taken, which is of use where they started from the same ones. Every tensor of the config's model
-has to be there, and no other.
+has to be there, and no other; of a chain's checkpoint (`EnhancedDetector`, `EnhancedSegmentor`) it is the enhancer's.
 """
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 MOST_BYTES = 8 * 2**20
+CHAIN = 'enhancer.'  # ahead of the enhancer's tensors in the checkpoint of a chain
 
 
 def packaged_weights(config: Path, checkpoints: Sequence[Path]) -> dict[str, Tensor]:
@@ -37,13 +38,19 @@ def packaged_weights(config: Path, checkpoints: Sequence[Path]) -> dict[str, Ten
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'isalux_mm'))
     own = MODELS.build(cfg.model).state_dict()
-    states = [read_state_dict(checkpoint) for checkpoint in checkpoints]
+    states = [of_enhancer(read_state_dict(checkpoint)) for checkpoint in checkpoints]
     for checkpoint, state in zip(checkpoints, states):
         wrong = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
         if wrong:
             raise ValueError(
                 f'{checkpoint}: expected the model of {config}, differs in {len(wrong)} tensors: {wrong[:3]}')
     return {name: _mean([state[name] for state in states]).contiguous() for name in own}
+
+
+def of_enhancer(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors of a standalone enhancer: those that stand in a chain's checkpoint, or all of another."""
+    of_chain = {key.removeprefix(CHAIN): value for key, value in state.items() if key.startswith(CHAIN)}
+    return of_chain or state
 
 
 def _mean(values: list[Tensor]) -> Tensor:

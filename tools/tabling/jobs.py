@@ -16,7 +16,7 @@ from mmengine.config import Config
 from peers.catalog import Method, as_method, load_method
 
 from isalux_mm.apis.evaluating import check_sizes, pair_files
-from isalux_mm.apis.inferencer import load_network
+from isalux_mm.apis.loading import load_network
 from isalux_mm.evaluation.measures import DARK_INPUT, REFERENCE, choose_measures
 from isalux_mm.evaluation.score_table import ScoreTable, resume
 from isalux_mm.evaluation.scoring import Task, score_all

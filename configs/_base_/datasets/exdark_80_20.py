@@ -19,5 +19,6 @@ exdark = dict(
     val_evaluator=dict(
         _delete_=True, type='isalux_mm.ExDarkMetric', ann_file=exdark_root + 'annotations/80-20_test.json'),
     test_evaluator=dict(
-        _delete_=True, type='isalux_mm.ExDarkMetric', ann_file=exdark_root + 'annotations/80-20_test.json'),
+        _delete_=True, type='isalux_mm.ExDarkMetric', resamples=1000,
+        ann_file=exdark_root + 'annotations/80-20_test.json'),
     save_best='exdark/80-20/bbox_mAP_50')

@@ -17,5 +17,6 @@ exdark = dict(
     val_evaluator=dict(
         _delete_=True, type='isalux_mm.ExDarkMetric', ann_file=exdark_root + 'annotations/official_val.json'),
     test_evaluator=dict(
-        _delete_=True, type='isalux_mm.ExDarkMetric', ann_file=exdark_root + 'annotations/official_test.json'),
+        _delete_=True, type='isalux_mm.ExDarkMetric', resamples=1000,
+        ann_file=exdark_root + 'annotations/official_test.json'),
     save_best='exdark/official/bbox_mAP_50')

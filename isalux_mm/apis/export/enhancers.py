@@ -76,7 +76,7 @@ def _export(kind: str, out: str | Path, model: str | Path | Config, *, weights: 
             check: bool) -> ExportReport:
     out, tone = Path(out), Tone(highlights=highlights)
     check_export(kind, out, fixed_size=fixed_size, overwrite=overwrite, check=check)
-    network = EnhanceInferencer(model, weights, device='cpu', show_progress=False).model.network
+    network = EnhanceInferencer(model, weights, device='cpu', show_progress=False).trained
     form = partial(ExportableEnhancer, network, with_routing=with_routing, highlights=tone.highlights)
     exported = form(half=half)
     reference = form() if half else exported
