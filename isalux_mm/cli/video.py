@@ -13,9 +13,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'network decides by the whole picture is smoothed over time, so that nothing flickers; a cut starts anew.')
     parser.add_argument('source', metavar='SOURCE', help='file, address (rtsp://...), or device with --source-format')
     parser.add_argument('out', metavar='OUT', help='file to be written; its suffix names the container')
-    parser.add_argument('--fast', action='store_true',
-                        help='the network sees some frames, reduced, and the encoder takes less time: many times as '
-                        'fast, a little less fine')
     parser.add_argument('--realtime', action='store_true',
                         help='keep pace with the source: frames that come while others are worked on are dropped, and '
                         'counted; a file comes at its own rate')
@@ -32,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="of the device or stream, say 'video_size=1280x720'; may be repeated")
     parser.add_argument('--overwrite', action='store_true', help='replace OUT where it is there')
     add_tone_options(parser)
-    add_model_options(parser, tiles=False)
+    add_model_options(parser, tiles=False, fast=True)
 
 
 def key_and_value(text: str) -> tuple[str, str]:
@@ -46,7 +43,9 @@ def key_and_value(text: str) -> tuple[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Enhances; says what was done, unless it is to be quiet."""
     from isalux_mm.apis.video import VideoEnhancer
+    from isalux_mm.cli.memory import keep_memory
     from isalux_mm.model_zoo import DEFAULT_MODEL
+    keep_memory()
     try:
         enhancer = VideoEnhancer(
             args.model or DEFAULT_MODEL, args.weights, device=args.device, dtype=args.dtype,

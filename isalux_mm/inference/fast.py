@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from isalux_mm.functional.bilateral_grid import LEVELS, change_of, fit_grid, gain_of, lightness, rows_of, sliced
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.noise_removal import MULTIPLE, REACH, noise_levels, removed
+from isalux_mm.functional.quick_noise_removal import is_quick, quickly_removed
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.functional.safeguards import REACH as GUARD_REACH
 from isalux_mm.functional.safeguards import darkness_confidence, lit_share
@@ -192,7 +193,8 @@ def _noise_of(bright: Tensor, deviation: Tensor) -> Tensor:
     padding = (0, -w % MULTIPLE, 0, -h % MULTIPLE)
     if any(padding):
         bright, deviation = (F.pad(x, padding, mode='replicate') for x in (bright, deviation))
-    return removed(bright, deviation)[:, :, :h, :w]
+    remove = quickly_removed if is_quick(bright, deviation) else removed
+    return remove(bright, deviation)[:, :, :h, :w]
 
 
 def share_of(share: Tensor, size: tuple[int, int], height: int, first: int) -> Tensor:

@@ -18,6 +18,7 @@ from isalux_mm.models.statistics import sharing
 
 # ours, all of these
 EVERY = 8  # frames to the next one that the network sees, where nothing changes
+CALM = 4  # times as slowly as maps follow further numbers, which hold the frame's own exposure (full mode evens it out)
 LEAST = 3  # the same where something does: what moves never makes it see every frame
 SIDE = 256  # pixels of the shorter side that frames are compared by, or more
 CHANGE = 0.03  # `frame_difference` to the frame it saw last, from which something does; exposure trembling by 4%: 0.02
@@ -29,7 +30,7 @@ class FastTemporalEnhancer(TemporalEnhancer):
     Of every frame that the network sees, the statistics are smoothed as `TemporalEnhancer` does. What is carried to the
     frames, `FastMaps`, follows the newest ones as an exponential mean, a step each frame, so that it never jumps; the
     further the frame is from the moment that the maps stand for, the faster. A scene's first frame is enhanced as a
-    still picture is, and a cut begins a scene.
+    still picture is, and a cut begins a scene. Further numbers follow alike, more slowly.
 
     Args:
         network: in fast mode.
@@ -73,15 +74,18 @@ class FastTemporalEnhancer(TemporalEnhancer):
             self.asked += 1
             return self.fast(frame)
         self._look_for_cut(frame)
-        self.means.memory = math.exp(-max(seconds, 0.0) / self.time_constant)
+        seconds = max(seconds, 0.0)
         self._frames += 1
-        self._seconds += max(seconds, 0.0)
+        self._seconds += seconds
         small = self._reduced(frame) if self._last is None else self._last
         newest = self._ask(frame, small) if self._newest is None or self._is_due(small) else self._newest
         if self._maps is None or self._moment is None:
             self._maps, self._moment = newest, small
         else:
-            memory = self.means.memory * max(1 - frame_difference(self._moment, small) / self.cut_threshold, 0.0)
+            away = max(frame_difference(self._moment, small) - CHANGE, 0.0)
+            near = max(1 - away / self.cut_threshold, 0.0)
+            self.means.memory = near * math.exp(-seconds / (CALM * self.time_constant))
+            memory = near * math.exp(-seconds / self.time_constant)
             self._maps = newest.blended(self._maps, memory)
             self._moment = torch.lerp(small, self._moment, memory)
         return self.fast.render(frame, self._maps)

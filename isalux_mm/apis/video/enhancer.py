@@ -18,13 +18,11 @@ from isalux_mm.apis.video.reading import FrameReader
 from isalux_mm.apis.video.report import VideoReport
 from isalux_mm.apis.video.writing import FrameWriter
 from isalux_mm.functional.checks import check_choice
-from isalux_mm.inference.fast import FastNetwork
+from isalux_mm.inference.fast import MODES, FastNetwork
 from isalux_mm.inference.fast_temporal import FastTemporalEnhancer
 from isalux_mm.inference.temporal import TIME_CONSTANT, TemporalEnhancer
 from isalux_mm.io.whole_file import whole_path
 from isalux_mm.model_zoo import DEFAULT_MODEL
-
-MODES = ('full', 'fast')
 
 
 class VideoEnhancer:

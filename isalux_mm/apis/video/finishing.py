@@ -63,7 +63,7 @@ def quick_picture(temporal: TemporalEnhancer, enhanced: Tensor, low: Tensor, ton
         check_finite(enhanced, RESULT)
     white = temporal.smoothed('white', enhanced.new_full((1, 1, 1, 1), max(most, 1.0)))
     soft = tone.highlights == 'soft'
-    sums = sum(moments(within(part, dark, white, soft=soft)) for part, dark in strips(enhanced, low))
+    sums = torch.stack([moments(within(part, dark, white, soft=soft)) for part, dark in strips(enhanced, low)]).sum(0)
     bend = steadying(temporal, *(float(x) / enhanced[0, 0].numel() for x in sums))
     if bend is None:
         enhanced, bend = with_mean_luma(enhanced, float(temporal.means.known['luma'])), 0.0
