@@ -1,5 +1,6 @@
 # The same training as yolox_nano_exposure_aware.py behind isalux_detect as it is, half as long: enhancer and detector both.
-# Expected: docs/detection.md, first table, row "both together".
+# Expected: docs/detection.md, first table, row "detector trained behind `isalux_detect`", of a run stopped after
+# 40 iterations.
 # python tools/train.py configs/dark_coco/yolox_nano_exposure_aware_frozen.py
 _base_ = './yolox_nano_exposure_aware.py'
 

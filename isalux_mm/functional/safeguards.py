@@ -65,7 +65,9 @@ def light(image: Tensor) -> Tensor:
 def used_scale(image: Tensor) -> Tensor:
     """The part of the scale that a whole image uses, as of `light`, in little memory: (B, 1, 1, 1), in [0.1, 1]."""
     powers = []
-    for part in image.split(max(BLOCK // image.shape[3], 1), dim=2):
+    # a graph of any size has no split that depends on the size
+    rows = None if torch.compiler.is_compiling() else max(BLOCK // image.shape[3], 1)
+    for part in (image, ) if rows is None else image.split(rows, dim=2):
         power = part.amax(dim=1, keepdim=True).clamp_min(LEAST_SCALE)
         power = power.to(torch.promote_types(image.dtype, torch.float32))
         for _ in range(SCALE_SQUARINGS):
