@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--model', default=DEFAULT_MODEL)
     parser.add_argument('--dtype', default='bfloat16', choices=('bfloat16', 'float16'))
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--most', type=int, default=15, help='pictures of a class, evenly over its folder (%(default)s)')
+    parser.add_argument('--most', type=int, default=15, help='pictures of a class (%(default)s)')
     parser.add_argument('--pixels', type=int, default=240_000, help='that larger pictures are reduced to (%(default)s)')
     options = parser.parse_args(arguments)
     exact, other = (EnhanceInferencer(options.model, device=options.device, dtype=dtype, show_progress=False)
