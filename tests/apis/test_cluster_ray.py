@@ -18,6 +18,7 @@ ray = pytest.importorskip('ray', reason="Ray is not installed: pip install 'isal
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES, BROKEN = 60, 3
+PATIENCE = 300  # seconds
 
 
 @pytest.fixture
@@ -50,7 +51,8 @@ def content(folder):
 
 def kill_one(processes, out, killed):
     """Kills a worker when a quarter of the results is there."""
-    while len(list(out.glob('*.jpg'))) < PICTURES // 4:
+    end = time.monotonic() + PATIENCE
+    while len(list(out.glob('*.jpg'))) < PICTURES // 4 and time.monotonic() < end:
         time.sleep(0.02)
     killed.append(int(sorted(processes.iterdir())[0].name))
     os.kill(killed[0], signal.SIGKILL)
@@ -66,7 +68,7 @@ def test_a_worker_is_killed_and_every_picture_is_made_once(tmp_path, two_nodes):
     for i in range(BROKEN):
         (folder / f'{i * 20:03d}.jpg').write_bytes(b'broken')
     expected = curve(None)(folder, out=tmp_path / 'plain')['report']
-    killer = threading.Thread(target=kill_one, args=(processes, out, killed))
+    killer = threading.Thread(target=kill_one, args=(processes, out, killed), daemon=True)
     killer.start()
     report = enhance_on_ray(folder, out, build=partial(curve, processes), show_progress=False)
     killer.join()
