@@ -115,18 +115,19 @@ class Variant:
         checkpoint: its weights.
         enhancer: a packaged model, a gamma, or `None`.
         short_side: that the enhancer works at; `None` for all pixels.
+        fade: whether pictures that are not dark stay as they are.
         least_score: detections below are left out.
     """
 
     def __init__(self, config: Path, checkpoint: Path, enhancer: str | None, *, short_side: int | None,
-                 least_score: float):
+                 fade: bool, least_score: float):
         from mmdet.apis import init_detector
         from mmengine.config import Config, ConfigDict
         self.least_score = least_score
         cfg: Any = Config.fromfile(config)
         if enhancer is not None:
             neck = dict(type='isalux_mm.ISALuxNeck', network=network_of(enhancer), frozen=True,
-                        work_short_side=short_side)
+                        work_short_side=short_side, fade='auto' if fade else None)
             cfg.model = ConfigDict(type='isalux_mm.EnhancedDetector', enhancer=neck, detector=cfg.model,
                                    keep_pictures=True, backbone=dict())
         self.model = init_detector(cfg, str(checkpoint), device='cpu')
@@ -163,6 +164,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--score', type=float, default=0.3, help='detections below are left out (%(default)s)')
     parser.add_argument('--work-short-side', type=int, default=64, help='of the enhancers; 0 for all pixels '
                         '(%(default)s)')
+    parser.add_argument('--fade', action=argparse.BooleanOptionalAction, default=True,
+                        help='leave pictures that are not dark as they are, as ahead of any detector')
     parser.add_argument('--columns', type=int, default=4, help='pictures side by side')
     parser.add_argument('--width', type=int, default=360, help='of a picture on the sheet, pixels')
     add_trust_option(parser)
@@ -171,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     demand_free(parser, options.out, overwrite=options.overwrite)
     import isalux_mm.det  # noqa: F401  puts the operators in place before mmdet's models
     variants = {name or 'none': Variant(options.config, options.checkpoint, name, least_score=options.score,
-                                        short_side=options.work_short_side or None)
+                                        short_side=options.work_short_side or None, fade=options.fade)
                 for name in (None, *options.enhancers)}
     attempts, columns = Attempts(), []
     counts = {name: [0, 0] for name in variants}
