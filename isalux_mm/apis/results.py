@@ -1,5 +1,6 @@
 """Results of pictures: a network's, with its tone; of one that is seen in part, of that part alone."""
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -29,7 +30,8 @@ def results_of(enhance: Callable[..., Tensor], pictures: Sequence[Picture], tone
     tensors = [to_tensor(picture.image) for picture in pictures]
     images = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # a large one is not copied
     images = images.to(device)
-    return tone.apply(enhance(images), images, in_place=in_place)
+    with torch.inference_mode() if in_place else nullcontext():  # whose tensors are changed within it alone
+        return tone.apply(enhance(images), images, in_place=in_place)
 
 
 def check_mode(mode: str, tile: int | None = None) -> None:

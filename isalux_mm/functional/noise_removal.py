@@ -16,9 +16,9 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 # ours, all of these
 BANDS = 3  # halvings of the pyramid
-MULTIPLE = 2**BANDS
-REACH = 32  # pixels to each side that decide on one, rounded up to a multiple of `MULTIPLE`
-WINDOW = 5  # side of the window in which a band's energy is taken, pixels of the band
+MULTIPLE = 2**(BANDS + 1)  # the coarsest band is halved once more
+REACH = 48  # pixels to each side that decide on one, rounded up to a multiple of `MULTIPLE`
+WINDOW = 3  # side of the window in which a band's energy is taken, pixels of half the band's size
 STRENGTH = 3.0  # of the variance that is taken for noise over the measured one
 COLOR = 1.6  # deviation of colour differences over the luma's, of noise that is alike and independent in R, G and B
 BLOCK = 8  # side of the blocks in which noise is measured, pixels
@@ -124,7 +124,7 @@ def removed(bright: Tensor, deviation: Tensor) -> Tensor:
     for _ in range(BANDS - 1):
         variances.append(smaller(variances[-1]) / 4)
     for band, variance in reversed(list(zip(bands_of(differences(bright)), variances))):
-        variance = variance * scale
-        part = band * (variance / torch.maximum(window_mean(band * band), variance).clamp_min(TINY))
+        variance = smaller(variance) * scale  # what is smooth is decided at half the size
+        part = band * larger(variance / torch.maximum(window_mean(smaller(band * band)), variance).clamp_min(TINY))
         noise = part if noise is None else part + larger(noise)
     return bright.new_zeros(()) if noise is None else colors(noise)

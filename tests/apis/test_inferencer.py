@@ -372,3 +372,29 @@ def test_weights_of_the_bare_network_are_taken(inferencer, tmp_path):
 def test_a_network_without_parameters_needs_no_weights():
     config = Config(dict(model=dict(type='LowLightEnhancer', network=dict(type='GammaCurve'))))
     assert EnhanceInferencer(config, device='cpu', show_progress=False)(DARK)['predictions'][0].mean() > DARK.mean()
+
+
+@pytest.mark.parametrize('options', [{}, dict(reference_brightness=0.4), dict(strength=0.5, highlights='clip')])
+def test_fast_mode(tiny, options):
+    """The inferencer's own network on a small copy; the same tone; a report of its own; no tiles."""
+    images = [np.random.default_rng(0).integers(0, 60, (150, 200, 3), dtype=np.uint8) for _ in range(2)]
+    fast = tiny.with_mode('fast')
+    together = fast(images, batch_size=2, **options)['predictions']
+    assert together[0].shape == images[0].shape and together[0].dtype == np.uint8
+    alone = fast(images[:1], **options)['predictions'][0]
+    assert np.abs(together[0].astype(int) - alone).max() <= 1
+    assert fast(images[:1], return_explanation=True)['visualization'][0].ndim == 3
+    assert tiny.mode == 'full'
+    with pytest.raises(ValueError, match='must be finite'):
+        fast.enhance(torch.full((1, 3, 9, 9), float('nan')))
+    with pytest.raises(ValueError, match='tile must be None in fast mode'):
+        fast.with_tile(64)
+    with pytest.raises(ValueError, match='mode must be one of'):
+        tiny.with_mode('quick')
+
+
+def test_fast_mode_of_what_is_seen_in_part(tiny):
+    rgba = np.random.default_rng(0).integers(0, 60, (90, 120, 4), dtype=np.uint8)
+    rgba[:, :60, 3], rgba[:, 60:, 3] = 255, 0
+    result = tiny.with_mode('fast')(rgba)['predictions'][0]
+    np.testing.assert_array_equal(result[:, 60:], rgba[:, 60:])
