@@ -13,8 +13,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {  # what only some extras bring, by the extra
-    'onedl': (), 'openmmlab': (), 'det': ('mmdet', 'skimage'), 'seg': ('mmseg', ), 'serve': ('gradio', ), 'ray': ('ray', ),
-    'video': ('av', ), 'heif': ('pillow_heif', ), 'jxl': ('pillow_jxl', ), 'raw': ('rawpy', ),
+    'onedl': (), 'openmmlab': (), 'det': ('mmdet', 'skimage'), 'seg': ('mmseg', ), 'serve': ('gradio', ),
+    'ray': ('ray', ), 'video': ('av', ), 'heif': ('pillow_heif', ), 'jxl': ('pillow_jxl', ), 'raw': ('rawpy', ),
     'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
     'dev': ('pytest', 'lpips', 'skimage', 'sklearn', 'playwright', 'ruff', 'mypy', 'hypothesis')}
 # what must import with an extra alone, beside what every installation has
