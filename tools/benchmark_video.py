@@ -8,6 +8,7 @@ to standard output.
 """
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ import torch
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.video import VideoEnhancer, import_av
 from isalux_mm.apis.video.containers import created
-from isalux_mm.cli.memory import keep_memory
+from isalux_mm.cli.process import keep_memory
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.inference.temporal import flicker
 
@@ -88,7 +89,8 @@ def write_clip(path: Path, frames: Iterator[np.ndarray], count: int) -> None:
 def one_run(clip: Path, mode: str, frames: int, threads: int) -> dict[str, float]:
     """What `run_alone` prints, of a process of its own."""
     command = [sys.executable, __file__, str(clip), '--one', mode, '--frames', str(frames), '--threads', str(threads)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True,
+                                     env={'OMP_WAIT_POLICY': 'passive', **os.environ}).stdout)  # as the command does
 
 
 def run_alone(clip: Path, mode: str, frames: int) -> dict[str, float]:

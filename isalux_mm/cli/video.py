@@ -3,6 +3,7 @@ import argparse
 import sys
 
 from isalux_mm.cli.options import add_model_options, add_tone_options, tone_of
+from isalux_mm.cli.process import keep_memory, let_threads_sleep
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -42,8 +43,8 @@ def key_and_value(text: str) -> tuple[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Enhances; says what was done, unless it is to be quiet."""
+    let_threads_sleep()
     from isalux_mm.apis.video import VideoEnhancer
-    from isalux_mm.cli.memory import keep_memory
     from isalux_mm.model_zoo import DEFAULT_MODEL
     keep_memory()
     try:

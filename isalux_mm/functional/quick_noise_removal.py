@@ -39,17 +39,22 @@ def _removed_of(planes: np.ndarray, deviation: np.ndarray) -> np.ndarray:
 
 def _noise_of(channel: np.ndarray, variance: np.ndarray, bands: int = BANDS) -> np.ndarray:
     """The noise of one channel (H, W), of its finest band and of what lies below."""
-    height, width = channel.shape
-    low = cv2.resize(channel, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    band = cv2.subtract(channel, cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR))
-    most = cv2.max(_window_mean(cv2.multiply(band, band)), variance)
+    low = _smaller(channel)
+    band, variance = cv2.subtract(channel, _larger(low)), _smaller(variance)
+    most = cv2.max(_window_mean(_smaller(cv2.multiply(band, band))), variance)
     np.maximum(most, np.float32(TINY), out=most)  # OpenCV takes long over a number
-    part = cv2.divide(cv2.multiply(band, variance), most)
+    part = cv2.multiply(band, _larger(cv2.divide(variance, most)))
     if bands == 1:
         return part
-    smaller = cv2.resize(variance, (width // 2, height // 2), interpolation=cv2.INTER_AREA) / np.float32(4)
-    return cv2.add(part, cv2.resize(_noise_of(low, smaller, bands - 1), (width, height),
-                                    interpolation=cv2.INTER_LINEAR))
+    return cv2.add(part, _larger(_noise_of(low, variance / np.float32(4), bands - 1)))
+
+
+def _smaller(x: np.ndarray) -> np.ndarray:
+    return cv2.resize(x, (x.shape[1] // 2, x.shape[0] // 2), interpolation=cv2.INTER_AREA)
+
+
+def _larger(x: np.ndarray) -> np.ndarray:
+    return cv2.resize(x, (2 * x.shape[1], 2 * x.shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def _window_mean(x: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ def pictures(size, batch=1):
     return smooth + noise, 0.05 * torch.rand(batch, 1, *size, generator=generator)
 
 
-@pytest.mark.parametrize('size', [(LEAST_SIDE, LEAST_SIDE), (40, 88), (128, 72)])
+@pytest.mark.parametrize('size', [(LEAST_SIDE, LEAST_SIDE), (64, 96), (144, 80)])
 @pytest.mark.parametrize('batch', [1, 3])
 def test_the_same_numbers(size, batch):
     bright, deviation = pictures(size, batch)
@@ -36,5 +36,5 @@ def test_where_it_stands_in():
     with torch.no_grad():
         assert is_quick(bright, deviation)
     traced = []
-    torch.jit.trace(lambda x: (traced.append(is_quick(x, deviation)), x + 1)[1], bright.detach())
+    torch.jit.trace(lambda x: (traced.append(is_quick(x, deviation)), x + 1)[1], bright.detach(), check_trace=False)
     assert traced and not any(traced)

@@ -46,11 +46,11 @@ def test_every_so_many_frames_where_nothing_changes(network, every):
 
 def test_sooner_where_something_changes(network):
     still, = frames(1)
-    changed = (still * 1.1).clamp(0, 1)
+    changed = (still * 1.2).clamp(0, 1)
     assert frame_difference(still, changed) > CHANGE
     assert asked_at(FastTemporalEnhancer(network), [still, *[changed] * 9]) == [0, LEAST]
     moving = [still.roll(9 * i, dims=3) for i in range(10)]
-    assert asked_at(FastTemporalEnhancer(network, cut_threshold=1.0), moving) == [0, LEAST, 2 * LEAST, 3 * LEAST]
+    assert asked_at(FastTemporalEnhancer(network, cut_threshold=1.0), moving) == list(range(0, 10, LEAST))
 
 
 def test_trembling_exposure_is_no_change(network):
