@@ -117,3 +117,21 @@ def increasing(packet: 'av.Packet', last: int | None, *, strictly: bool) -> bool
     packet.dts = dts
     packet.pts = dts if packet.pts is None else max(packet.pts, dts)
     return dts != given
+
+
+def possible_dts(dts: int | None, pts: int | None, last: int | None, shown: tuple[int, int]) -> int | None:
+    """The time of decoding of an encoded packet, or one that can be where it cannot.
+
+    libx265 reads memory that nothing was written to where a film has fewer frames than it reorders.
+
+    Args:
+        dts: what the encoder says, like `pts`.
+        last: time of decoding of the packet before.
+        shown: first and last time of showing that the encoder has been given; no frame is held back for longer than
+            lies between them.
+    """
+    first, latest = shown
+    least = 2 * first - latest if last is None else last + 1
+    if dts is None or pts is None or least <= dts <= pts:
+        return dts
+    return min(least, pts)

@@ -11,11 +11,13 @@ from isalux_mm.apis.video.items import Remark, Shot
 from isalux_mm.apis.video.look import FULL, VideoLook
 from isalux_mm.apis.video.reading import FrameReader
 from isalux_mm.apis.video.streams import Copies, kept_tags
+from isalux_mm.apis.video.timing import possible_dts
 
 if TYPE_CHECKING:
     import av
 
 UNSHOWN_SUFFIXES = ('.avi', )  # of containers that have no time of showing: frames are not reordered there
+UNSURE_CODEC = 'libx265'  # whose times of decoding are looked at
 
 
 class FrameWriter:
@@ -45,6 +47,8 @@ class FrameWriter:
         self.target: Any = container.add_stream(codec, rate=reader.rate, options=options)
         self.copies = Copies(av, container, self.remarks)
         self._started = False
+        self._shown: tuple[int, int] | None = None  # first and last time stamp given to the encoder
+        self._decoded: int | None = None  # time of decoding of the packet before
         source = reader.source
         container.metadata.update(kept_tags(reader.container.metadata))
         self.target.metadata.update(kept_tags(source.metadata))
@@ -69,13 +73,20 @@ class FrameWriter:
         frame.colorspace, frame.color_range = look.colorspace, written
         frame.color_primaries, frame.color_trc = look.primaries, look.transfer
         frame.pts, frame.time_base = item.tick, self.reader.time_base
-        self.container.mux(self.target.encode(frame))
+        self._shown = (self._shown[0] if self._shown else item.tick, item.tick)
+        self._mux(self.target.encode(frame))
         self.frames += 1
 
     def finish(self) -> None:
         """Writes what the encoder still holds."""
         if self._started:
-            self.container.mux(self.target.encode(None))
+            self._mux(self.target.encode(None))
+
+    def _mux(self, packets: 'list[av.Packet]') -> None:
+        if self.target.codec_context.name == UNSURE_CODEC and self._shown is not None:
+            for packet in packets:
+                packet.dts = self._decoded = possible_dts(packet.dts, packet.pts, self._decoded, self._shown)
+        self.container.mux(packets)
 
     def _start(self, height: int, width: int, look: VideoLook) -> None:
         target, context = self.target, self.target.codec_context

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from isalux_mm.apis.video.timing import Continuity, FrameClock, increasing
+from isalux_mm.apis.video.timing import Continuity, FrameClock, increasing, possible_dts
 
 TICK = Fraction(1, 1000)
 
@@ -93,3 +93,16 @@ def test_all_streams_move_by_the_same():
 def test_copied_packets_follow_one_another(dts, pts, last, strictly, expected, changed):
     copied = SimpleNamespace(dts=dts, pts=pts)
     assert increasing(copied, last, strictly=strictly) == changed and (copied.dts, copied.pts) == expected
+
+
+@pytest.mark.parametrize(('dts', 'pts', 'last', 'expected'), [
+    (-40, 0, None, -40),
+    (6047313954192, 0, None, -40),  # what libx265 has said
+    (-6047313954192, 0, None, -40),
+    (0, 40, -40, 0),
+    (-40, 40, -40, -39),
+    (90, 40, -40, -39),
+    (None, 40, -40, None),
+])
+def test_times_of_decoding_that_cannot_be(dts, pts, last, expected):
+    assert possible_dts(dts, pts, last, (0, 40)) == expected
