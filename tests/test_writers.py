@@ -31,6 +31,7 @@ EXCEPTIONS = {
     ('isalux_mm/engine/work_folder.py', 'os.open'): 'the lock of a work folder',
     ('isalux_mm/engine/work_folder.py', 'lock.unlink'): 'likewise',
     ('isalux_mm/engine/work_folder.py', 'draft.unlink'): 'what a training that was killed left of a checkpoint',
+    ('isalux_mm/apis/cluster.py', 'draft.unlink'): 'what a process that was lost left of a result',
     ('tools/benchmarking/measure.py', 'Path.write_text'): "a switch of Linux's, no file",
     ('tools/draw_docs_pictures.py', 'symlink_to'): 'into a temporary folder of its own',
 }

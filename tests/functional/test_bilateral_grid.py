@@ -14,7 +14,7 @@ def carried(low: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     return low + change_of(low, sliced(grid, lightness(low)))
 
 
-def test_an_affine_map_of_colour_is_found():
+def test_an_affine_map_of_color_is_found():
     """Off the diagonal, too: what a gain of each channel cannot do."""
     matrix = torch.tensor([[1.8, 0.3, -0.1], [0.2, 1.5, 0.1], [-0.2, 0.4, 2.0]])
     low = scene()

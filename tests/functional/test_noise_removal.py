@@ -27,14 +27,14 @@ def test_a_picture_too_small_to_tell_has_none():
     assert not noise_levels([torch.rand(2, 3, 5, 300)], 8).any()
 
 
-def test_colour_differences_and_back():
+def test_color_differences_and_back():
     torch.manual_seed(0)
     image = torch.rand(2, 3, 16, 24)
     torch.testing.assert_close(colors(differences(image)), image)
 
 
 @pytest.mark.parametrize('deviation', [0.0, 0.05, 10.0])
-def test_what_is_removed_is_grey_where_the_picture_is(deviation):
+def test_what_is_removed_is_gray_where_the_picture_is(deviation):
     torch.manual_seed(0)
     image = torch.rand(1, 1, 64, 64).expand(1, 3, -1, -1)
     noise = removed(image, torch.full((1, 1, 64, 64), deviation))

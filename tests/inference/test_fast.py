@@ -118,7 +118,7 @@ def test_a_lamp_in_black_leaves_black_black():
 
 
 @torch.no_grad()
-def test_grey_stays_grey():
+def test_gray_stays_gray():
     torch.manual_seed(0)
     low = (torch.rand(1, 1, 200, 300) * 0.1 + torch.linspace(0, 0.1, 300)).expand(1, 3, -1, -1)
     out = FastNetwork(guarded_network())(low)

@@ -47,7 +47,7 @@ def main() -> int:
     called, connect = set(), socket.socket.connect
     socket.socket.connect = lambda self, to: (called.add(to), connect(self, to))[1]
     Workbench.enhance = Workbench.explain = work
-    cli.serve.build_inferencer = lambda *_, **__: SimpleNamespace(tile=None)
+    cli.serve.build_inferencer = lambda *_, **__: SimpleNamespace(tile=None, mode='full')
     if NOW:
         cli.serve.announce = end
     loggers = file_loggers()
