@@ -16,7 +16,8 @@ from isalux_mm.apis.video.writing import FrameWriter
 class AssemblyLine:
     """Decodes in one thread, enhances in the one that calls, encodes in a third; a few frames are on their way.
 
-    What comes out is what one after the other gives, byte by byte. The report is touched by the calling thread alone.
+    Encoder and container are given what they are given one after the other, to the last bit. The report is touched by
+    the calling thread alone.
 
     Args:
         reader: of the source.
