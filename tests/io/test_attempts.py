@@ -13,7 +13,7 @@ class RustPanic(BaseException):
 
 @pytest.mark.parametrize('error', [
     struct.error('short'), zlib.error('bad'), KeyError('x'), RecursionError(), MemoryError(), AssertionError(),
-    TypeError('t'), OSError(28, 'No space left on device'), NotImplementedError(), StopIteration(), RustPanic('p')])
+    TypeError('t'), OSError(28, 'No space left on device'), EOFError(), StopIteration(), RustPanic('p')])
 def test_one_item_never_ends_the_rest(error):
     attempts, done = Attempts(), []
     for name in 'abc':
