@@ -272,7 +272,7 @@ class EnhanceInferencer(NetworkInferencer):
         """A batch enhanced and drawn, not written."""
         made = self.forward(batch, tone=tone)
         drawn = self.visualize([one.job for one in made], made, return_explanation=explained)
-        return Step(len(batch), made, drawn)
+        return Step(len(batch), [one.without_input() if one.job.target else one for one in made], drawn)
 
     def _written(self, step: Step) -> Step:
         """A step whose files are written; in a thread of its own, which reports nothing."""

@@ -141,6 +141,10 @@ class Enhanced:
         """The result, which carries what the input carried."""
         return self.picture.with_image(self.image.permute(1, 2, 0).cpu().numpy())  # (3, H, W) -> (H, W, 3)
 
+    def without_input(self) -> 'Enhanced':
+        """The same with the result in the place of the input, whose memory it lets go of; for what is only written."""
+        return replace(self, picture=self.result())
+
     def data_sample(self) -> EnhanceDataSample:
         """Input and result, (3, H, W) each, and where the input came from."""
         shape, source = self.picture.image.shape[:2], self.job.source
