@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
-    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.io.whole_file import write_json
     for name in [*args.checkpoint, *(args.against or ())[1:]]:
         check_checkpoint(name)

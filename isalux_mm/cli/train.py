@@ -32,7 +32,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains; returns the exit code."""
-    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.engine.checks import NotFiniteError
     from isalux_mm.engine.interruption import INTERRUPTION, TrainingInterrupted
     from isalux_mm.engine.training import join_processes, leave_processes
