@@ -307,6 +307,11 @@ def groups_of_size(batch: Iterable[tuple[Job, Picture]]) -> list[list[tuple[Job,
     return list(groups.values())
 
 
+def pixels_of(batch: Iterable[Loaded]) -> int:
+    """Pixels of the pictures of a batch, broken ones left out."""
+    return sum(picture.image[..., 0].size for _, picture in batch if isinstance(picture, Picture))
+
+
 def to_tensor(image: np.ndarray) -> Tensor:
     """(H, W, 3) to (3, H, W), float32, in the same memory."""
     return torch.from_numpy(image).permute(2, 0, 1)
