@@ -35,7 +35,8 @@ def test_the_version_is_stated_once():
 @pytest.mark.parametrize(('extra', 'file'), [('dev', 'requirements-dev.txt'), ('docs', 'requirements-docs.txt'),
                                              ('serve', 'requirements-dev.txt'), ('video', 'requirements-dev.txt'),
                                              ('export', 'requirements-dev.txt'), ('heif', 'requirements-dev.txt'),
-                                             ('jxl', 'requirements-dev.txt'), ('raw', 'requirements-dev.txt')])
+                                             ('jxl', 'requirements-dev.txt'), ('raw', 'requirements-dev.txt'),
+                                             ('fast', 'requirements-dev.txt')])
 def test_what_an_extra_asks_for_is_pinned(extra, file):
     listed = re.search(rf"'{extra}': \[(.*?)\],\n", read('setup.py'), re.DOTALL)[1]
     asked = {re.match(r'[\w\-]+', name)[0].lower() for name in re.findall(r"'([^']+)'", listed)}

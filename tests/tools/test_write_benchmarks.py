@@ -17,6 +17,7 @@ sets = dict(eval15=dict(low='low', gt='gt', title='eval15'))
 rows = [dict(name='A', peer='input'), dict(name='ISALux-MM, b', config='configs/isalux_cpu.py', checkpoint='b')]
 """
 NUMBER = re.compile(r'\d+(?:\.\d+)?')
+QUALITY = re.compile(r'(?<![\d.])(?:\d\d\.\d\d|0\.\d{3})(?![\d.])')  # decibels, or an SSIM
 HEAD = ('row,how,set,pictures,PSNR,PSNR_low,PSNR_high,PSNR_GTmean,parameters,cpu_seconds,trained_on,config,weights,'
         'source')
 LINES = [
@@ -50,12 +51,32 @@ def test_what_is_in_the_repository_is_what_is_written():
     assert not wrong, 'run python tools/write_benchmarks.py'
 
 
+def known_figures() -> set[str]:
+    """Every number of the CSVs, as pages write it."""
+    return {format(float(value), form) for path in (ROOT / 'docs/tables').glob('*.csv')
+            for line in csv.DictReader(path.read_text(encoding='utf-8').splitlines())
+            for value in line.values() if NUMBER.fullmatch(value) for form in ('.2f', '.3f', '.1f', '.2g')}
+
+
+def test_every_figure_of_readme_is_in_a_csv():
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    found = [*QUALITY.findall(text)]
+    assert len(found) > 10 and not set(found) - known_figures()
+
+
+@pytest.mark.parametrize('name', ['isalux_zero_shot', 'isalux_lol', 'isalux_general'])
+def test_figures_of_a_packaged_model_are_quoted_not_typed(name):
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8').splitlines()
+    results = (ROOT / 'docs/results.md').read_text(encoding='utf-8').partition('version 0.1.0\n')[0].splitlines()
+    row, = [line for line in results if line.startswith(f'| `{name}`') and 'csv' in line]
+    lines = [*(line for line in readme if line.startswith('|') and f'(packaged `{name}`' in line),
+             *row.split('|')[3:]]  # behind the held-out pictures, which no table has
+    assert not [figure for line in lines for figure in QUALITY.findall(quotes.QUOTED.sub('', line))]
+
+
 def test_every_figure_of_the_pages_tables_is_in_a_csv():
-    formats = ('.2f', '.3f', '.1f', '.2g')
-    known = {format(float(value), form) for path in (ROOT / 'docs/tables').glob('*.csv')
-             for line in csv.DictReader(path.read_text(encoding='utf-8').splitlines())
-             for value in line.values() if NUMBER.fullmatch(value) for form in formats}
-    text = (ROOT / write_benchmarks.PAGE).read_text(encoding='utf-8').partition('### The 14 pictures')[0]
+    known = known_figures()
+    text = (ROOT / write_benchmarks.PAGE).read_text(encoding='utf-8').partition(f'## {page.ITSELF}')[0]
     rows = [line.split('|') for line in text.splitlines() if line.startswith('| ')]
     shown = [figure for cells in rows for cell in cells[3:] for figure in NUMBER.findall(cell) if '.' in figure]
     assert not [figure for figure in shown if figure not in known]

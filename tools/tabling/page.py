@@ -1,5 +1,5 @@
 """docs/benchmarks.md, its pictures, and OpenMMLab's index of models: all from the CSVs of the tables, nothing typed."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,18 @@ from mmengine.fileio import dump
 from isalux_mm.evaluation.measures import MEASURES
 from isalux_mm.evaluation.score_summary import interval_text
 from tabling.report import Line, Picture, read_lines, read_pictures, set_table
+from tabling.sections import definitions_section, order_section, seeds_section, stated_section, twins_section
 from tabling.tables import PUBLISHED, Table, read_table
 
-ORDER = ('lol_v1', 'cross_set', 'no_reference', 'ablation')
-WITHOUT_TWIN = '179'  # of eval15: the one picture whose scene is not in the training set
+ORDER = ('lol_v1', 'cross_set', 'no_reference', 'ablation', 'paper', 'definitions')
 OURS = 'ISALux-MM'  # rows of our own models start so
 COLLECTION = 'ISALux-MM'
+DEFINITIONS = 'definitions'  # the table that is shown in a form of its own
+ITSELF = 'The benchmark itself'
+ITS_WORDS = '''\
+What moves a figure although no method has changed: the definition of the measure, the pictures that happen to be
+in the set, the seed. [Evaluation](evaluation.md) has the definitions by name.
+'''
 HEAD = '''# Benchmarks
 
 <!-- Written by tools/write_benchmarks.py from docs/tables; a test compares. Change the tables, not this page. -->
@@ -63,6 +69,8 @@ def page_of(results: Mapping[str, Results], images: Mapping[str, str]) -> str:
     """
     parts = [HEAD]
     for name, found in results.items():
+        if name == DEFINITIONS:
+            continue
         parts += [f'## {found.table.title}\n', found.table.shows + '\n']
         for key, evaluation_set in found.table.sets.items():
             lines = [line for line in found.lines if line['set'] == key]
@@ -72,47 +80,33 @@ def page_of(results: Mapping[str, Results], images: Mapping[str, str]) -> str:
         parts.append(said_of(found, name))
         if name == 'lol_v1':
             parts += [f'![{text}](images/{file})\n' for file, text in images.items()]
-            parts.append(twins_section(found.pictures))
+    parts += itself(results)
     return '\n'.join(part for part in parts if part).rstrip() + '\n'
+
+
+def itself(results: Mapping[str, Results]) -> list[str]:
+    """The page's last part: what the benchmark itself is worth, compared from lines of several tables."""
+    lol, ablation, paper, definitions = (results.get(name) for name in ('lol_v1', 'ablation', 'paper', DEFINITIONS))
+    parts = [stated_section(lol.lines), twins_section(lol.pictures)] if lol else []
+    if definitions:
+        parts += [f'### {definitions.table.title}\n', definitions.table.shows + '\n',
+                  definitions_section(definitions.lines)]
+    if ablation:
+        parts += [seeds_section(ablation.lines), order_section(ablation.lines, paper.lines if paper else ())]
+    return [f'## {ITSELF}\n', ITS_WORDS, *parts] if any(parts) else []
 
 
 def said_of(found: Results, name: str) -> str:
     """How a table's figures are to be read, and where they come from."""
     measured = [line for line in found.lines if line['how'] != PUBLISHED]
     machines = sorted({line['hardware'] for line in measured if line.get('hardware')})
-    words = [f'{interval_text()}, in brackets.']
+    words = [f'{interval_text()}, in brackets.'] if measured else []
     words += ['Behind ±: standard deviation over seeds.'] if any(
         value for line in found.lines for key, value in line.items() if key.endswith('_spread')) else []
     if machines:
         words.append(f'Time: median of a picture, CPU time of the network alone, on {"; ".join(machines)}.')
-    words += ['In bold: the best of what is measured here.']
-    return f'{" ".join(words)} All lines: [{name}.csv](tables/{name}.csv).\n'
-
-
-def twins_section(pictures: Sequence[Picture]) -> str:
-    """What the means of eval15 hang on: the 14 pictures whose scenes the training set shows, and the one other."""
-    measures = ('PSNR', 'PSNR_GTmean')
-    values: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for p in pictures:
-        if p.set == 'eval15' and p.measure in measures:
-            values.setdefault(p.row, {}).setdefault(p.measure, {}).setdefault(p.picture, []).append(p.value)
-    lines = []
-    for row, of_row in values.items():
-        cells = []
-        for measure in measures:
-            means = {picture: sum(v) / len(v) for picture, v in of_row[measure].items()}
-            twins = [value for picture, value in means.items() if picture != WITHOUT_TWIN]
-            if WITHOUT_TWIN not in means or not twins:
-                return ''
-            mean, of_twins = sum(means.values()) / len(means), sum(twins) / len(twins)
-            cells += [f'{mean:.2f}', f'{of_twins:.2f}', f'{means[WITHOUT_TWIN]:.2f}', f'{of_twins - mean:+.2f}']
-        lines.append(f'| {row} | {" | ".join(cells)} |')
-    head = ' | '.join(f'{m} of 15 | of 14 | of {WITHOUT_TWIN} | 14 - 15' for m in measures)
-    return '\n'.join([
-        '### The 14 pictures with a twin, and the one without\n',
-        'Of eval15\'s 15 scenes 14 occur in the training set, by another exposure or another moment: all but that of '
-        f'{WITHOUT_TWIN}. One picture says little about a method; the columns show how far its absence moves a mean.\n',
-        f'| method | {head} |', f'|---|{"--:|" * 8}', *lines, ''])
+    words += ['In bold: the best of what is measured here.'] if len(measured) > 1 else []
+    return ' '.join([*words, f'All lines: [{name}.csv](tables/{name}.csv).\n'])
 
 
 def metafile_of(results: Mapping[str, Results]) -> str:

@@ -1,5 +1,5 @@
 # Small ablation on LOL-v1 (configs/tables/ablation.py): experts with a dense 3x3 convolution, as many parameters.
-# Expected: not trained yet; compared with full.py.
+# Expected: docs/benchmarks.md; compared with full.py.
 # python tools/train.py configs/ablation/small/expert_conv.py
 _base_ = ['./full.py']
 

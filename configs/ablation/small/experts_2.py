@@ -1,5 +1,5 @@
 # Small ablation on LOL-v1 (configs/tables/ablation.py): two experts, both chosen.
-# Expected: not trained yet; compared with full.py.
+# Expected: docs/benchmarks.md; compared with full.py.
 # python tools/train.py configs/ablation/small/experts_2.py
 _base_ = ['./full.py']
 

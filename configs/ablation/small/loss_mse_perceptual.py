@@ -1,5 +1,5 @@
 # Small ablation on LOL-v1 (configs/tables/ablation.py): L2 and perceptual loss, no MS-SSIM.
-# Expected: not trained yet; compared with full.py.
+# Expected: docs/benchmarks.md; compared with full.py.
 # python tools/train.py configs/ablation/small/loss_mse_perceptual.py
 _base_ = ['./full.py']
 

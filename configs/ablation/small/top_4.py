@@ -1,5 +1,5 @@
 # Small ablation on LOL-v1 (configs/tables/ablation.py): all four experts, weighted by the gate, as a soft gate does.
-# Expected: not trained yet; compared with full.py.
+# Expected: docs/benchmarks.md; compared with full.py.
 # python tools/train.py configs/ablation/small/top_4.py
 _base_ = ['./full.py']
 
