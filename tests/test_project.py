@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import slow_time
 import yaml
+from packaging.specifiers import SpecifierSet
 
 import isalux_mm
 
@@ -70,3 +71,17 @@ def test_continuous_integration_runs_every_test_once():
 def test_slow_tests_have_a_time(monkeypatch, minutes, seconds, used):
     monkeypatch.setenv(slow_time.VARIABLE, minutes)
     assert slow_time.is_used(seconds) is used
+
+
+def test_what_is_installed_for_users_has_a_floor_and_an_end():
+    """What changes with the next major version was not tried; versions that are dates tell nothing of it."""
+    text = read('setup.py')
+    named = re.findall(r"'([\w\-\[\]]+?)((?:[<>=!]=?[\d.]+,?)+)'", text[text.index('CORE ='):text.index("'dev':")])
+    assert len(named) > 25 and {'torch', 'av', 'gradio', 'onedl-mmengine'} <= {name for name, _ in named}
+    floors = {name: re.match(r'>=(\d+)', bounds) for name, bounds in named}
+    assert not [name for name, bounds in named
+                if not floors[name] or '<' not in bounds and int(floors[name][1]) < 2000]
+    pins = dict(re.findall(r'^([\w\-]+)==([\w.]+)', '\n'.join(read(path.name) for path in ROOT.glob('requirements*.txt')
+                                                            if 'openmmlab' not in path.name), re.MULTILINE))
+    assert not [name for name, bounds in named
+                if (pin := pins.get(name.partition('[')[0])) and not SpecifierSet(bounds).contains(pin)]
