@@ -1,4 +1,5 @@
 """The project's own files agree with one another: version and changelog, pins and extras, image, hooks and lint."""
+import ast
 import re
 from pathlib import Path
 
@@ -85,3 +86,12 @@ def test_what_is_installed_for_users_has_a_floor_and_an_end():
                                                             if 'openmmlab' not in path.name), re.MULTILINE))
     assert not [name for name, bounds in named
                 if (pin := pins.get(name.partition('[')[0])) and not SpecifierSet(bounds).contains(pin)]
+
+
+def test_the_oldest_python_that_is_promised_is_the_one_that_is_written_for():
+    major, minor = map(int, re.search(r"python_requires='>=(\d+)\.(\d+),<3\.\d+'", read('setup.py')).groups())
+    settings = read('pyproject.toml')
+    assert f'target-version = "py{major}{minor}"' in settings and f'python_version = "{major}.{minor}"' in settings
+    for folder in ('isalux_mm', 'tools', 'configs'):
+        for path in (ROOT / folder).rglob('*.py'):
+            ast.parse(path.read_text(encoding='utf-8'), str(path), feature_version=(major, minor))
