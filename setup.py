@@ -23,6 +23,7 @@ EXTRAS = {
     'serve': ['gradio>=6,<7'],
     'ray': ['ray>=2.40,<3', 'fsspec>=2024.2'],
     'video': ['av>=14'],
+    'fast': ['numba>=0.61,<1'],
     'heif': ['pillow-heif>=0.18,<2'],
     'jxl': ['pillow-jxl-plugin>=1.3,<2'],
     'raw': ['rawpy>=0.21,<1'],
@@ -32,6 +33,7 @@ EXTRAS = {
         'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
         'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18',
         'ai-edge-litert>=2.1', 'hypothesis>=6.100', 'pillow-heif>=0.18', 'pillow-jxl-plugin>=1.3', 'rawpy>=0.21',
+        'numba>=0.61',
     ],
 }
 

@@ -1,13 +1,15 @@
 """ISALux-MM: illumination- and semantics-aware low-light enhancement as a plugin of the OpenMMLab stack.
 
 Importing the package makes its registries known under the scope `isalux_mm`; their contents, and the names below, are
-imported when they are first asked for. mmdet and mmseg are needed by `isalux_mm.det` and `isalux_mm.seg` alone.
+imported when they are first asked for. mmdet and mmseg are needed by `isalux_mm.det` and `isalux_mm.seg` alone. From
+then on mmengine reads checkpoints as data, whoever asks it to.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 try:
     from isalux_mm import registry  # noqa: F401
+    from isalux_mm.io.reader_in_front import put_reader_in_front
 except ModuleNotFoundError as error:
     if error.name not in ('mmengine', 'mmcv'):
         raise
@@ -45,3 +47,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """The module's names, those not imported yet included."""
     return sorted({*globals(), *_HOMES})
+
+
+put_reader_in_front()

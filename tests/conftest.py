@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import slow_time
 import torch
 from kept_state import kept_state, seed
 from mmengine.registry import DefaultScope
@@ -30,6 +31,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Says the seed of the order, which a quiet run keeps to itself."""
     if hasattr(config.option, 'randomly_seed'):
         terminalreporter.write_line(f'random order: --randomly-seed={config.option.randomly_seed}')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a slow test for which no time is left."""
+    if item.get_closest_marker('slow') and slow_time.is_used():
+        pytest.skip(f'the time of {slow_time.VARIABLE} is over')
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -89,6 +89,7 @@ def test_broken_files_are_listed_and_the_exit_code_says_so(call, tmp_path):
     (['test', 'isalux_lol', 'none.pth'], 'isalux_zero_shot, got none.pth'),
     (['enhance', 'a.png', '--weights', 'none.pth'], 'checkpoint must be an existing file'),
     (['enhance', 'a.png', '--tile', 'large'], 'argument --tile'),
+    (['enhance', 'a.png', '--at-once', '0'], '--at-once must be at least 1, got 0'),
     (['enhance'], 'INPUT'),
     (['compare', 'a.png', '--reference', 'nowhere'], 'reference must be an existing file or folder'),
     (['compare', 'a.png', '--peers', 'A=nowhere'], 'no folder nowhere'),

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {  # what only some extras bring, by the extra
     'onedl': (), 'openmmlab': (), 'det': ('mmdet', 'skimage'), 'seg': ('mmseg', ), 'serve': ('gradio', ),
     'ray': ('ray', ), 'video': ('av', ), 'heif': ('pillow_heif', ), 'jxl': ('pillow_jxl', ), 'raw': ('rawpy', ),
-    'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
+    'fast': ('numba', ), 'export': ('onnx', 'onnxscript', 'onnxruntime'), 'docs': ('mkdocs', 'mkdocstrings'),
     'dev': ('pytest', 'lpips', 'skimage', 'sklearn', 'playwright', 'ruff', 'mypy', 'hypothesis')}
 # what must import with an extra alone, beside what every installation has
 IMPORTS = {
@@ -23,7 +23,7 @@ IMPORTS = {
               'isalux_mm.engine', 'isalux_mm.visualization', 'isalux_mm.inference', 'isalux_mm.cli'),
     'det': ('isalux_mm.det', ), 'seg': ('isalux_mm.seg', ), 'video': ('isalux_mm.apis.video', 'av'),
     'heif': ('isalux_mm.io.picture_file', 'pillow_heif'), 'jxl': ('isalux_mm.io.picture_file', 'pillow_jxl'),
-    'raw': ('isalux_mm.io.picture_file', 'rawpy'),
+    'raw': ('isalux_mm.io.picture_file', 'rawpy'), 'fast': ('isalux_mm.functional.compiled', 'numba'),
     'ray': ('isalux_mm.apis.cluster', 'isalux_mm.io.stores', 'fsspec'),
     'serve': ('isalux_mm.apis.serve', 'gradio'), 'export': ('isalux_mm.apis.export', 'onnxruntime')}
 BLOCKED = """

@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+import slow_time
 import yaml
 
 import isalux_mm
@@ -34,7 +35,8 @@ def test_the_version_is_stated_once():
 @pytest.mark.parametrize(('extra', 'file'), [('dev', 'requirements-dev.txt'), ('docs', 'requirements-docs.txt'),
                                              ('serve', 'requirements-dev.txt'), ('video', 'requirements-dev.txt'),
                                              ('export', 'requirements-dev.txt'), ('heif', 'requirements-dev.txt'),
-                                             ('jxl', 'requirements-dev.txt'), ('raw', 'requirements-dev.txt')])
+                                             ('jxl', 'requirements-dev.txt'), ('raw', 'requirements-dev.txt'),
+                                             ('fast', 'requirements-dev.txt')])
 def test_what_an_extra_asks_for_is_pinned(extra, file):
     listed = re.search(rf"'{extra}': \[(.*?)\],\n", read('setup.py'), re.DOTALL)[1]
     asked = {re.match(r'[\w\-]+', name)[0].lower() for name in re.findall(r"'([^']+)'", listed)}
@@ -55,3 +57,16 @@ def test_the_hooks_run_what_lint_runs():
     hooks = [hook for repo in yaml.safe_load(read('.pre-commit-config.yaml'))['repos'] for hook in repo['hooks']]
     assert tools == [hook['id'] for hook in hooks]
     assert all(hook['entry'].startswith(f".venv/bin/{hook['id']}") for hook in hooks)
+
+
+def test_continuous_integration_runs_every_test_once():
+    """The slow ones within a time, so that those of ninety minutes that a machine allows are enough."""
+    commands = re.findall(r'^make (.+?)(?:  #.*)?$', read('.ci/run'), re.MULTILINE)
+    assert commands == ['lint', 'docs', 'test', 'test-slow SLOW_MINUTES=20']
+
+
+@pytest.mark.parametrize(('minutes', 'seconds', 'used'), [
+    ('', 1e6, False), ('20', 1199, False), ('20', 1201, True), ('0.5', 31, True)])
+def test_slow_tests_have_a_time(monkeypatch, minutes, seconds, used):
+    monkeypatch.setenv(slow_time.VARIABLE, minutes)
+    assert slow_time.is_used(seconds) is used

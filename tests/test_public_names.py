@@ -43,8 +43,8 @@ PUBLIC = {
     'isalux_mm.inference':
         '''PreparedNetwork TemporalEnhancer enhance_tiled prepare_for_inference''',
     'isalux_mm.models':
-        '''BalanceLoss CharbonnierLoss CheckerboardLoss ColorConstancyLoss ConvExpert CurveNetwork DenseFFN
-        DepthwiseExpert EnhancementNetwork ExposureLoss FrozenModule GammaCurve GatedDconvExpert
+        '''AffineNetwork BalanceLoss CharbonnierLoss CheckerboardLoss ColorConstancyLoss ConvExpert CurveNetwork
+        DenseFFN DepthwiseExpert EnhancementNetwork ExposureLoss FrozenModule GammaCurve GatedDconvExpert
         HISAAttention ISALux Identity IlluminationPrior L1Loss LowLightDataPreprocessor LowLightEnhancer
         LumaPrior MSELoss MSSSIMLoss MaxChannelPrior MeanChannelPrior MoEFFN NeutralLoss NoPrior
         NoisyTopKGate PackagedFeatures PackagedSemanticPrior PerceptualLoss PriorAdaptation Routing SSIMLoss

@@ -26,6 +26,10 @@ from isalux_mm.io.whole_file import drafts_of
 
 QUEUED = 2  # ours: pictures that a worker has in hand, so that it never waits for the next
 LIVES = 3  # ours: workers that a picture may take along before it counts as failed
+STORE = 100 * 2**20  # ours: bytes of a cluster's own store of objects, of which pictures are none
+# ours: a machine in use starts processes slowly, and answers late; nothing is lost by waiting
+PATIENCE = dict(worker_register_timeout_seconds=900, agent_register_timeout_ms=900_000,
+                health_check_initial_delay_ms=60_000, health_check_timeout_ms=300_000)
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,8 @@ class Crew:
         except self.ray.exceptions.RayActorError as error:
             self.unstarted += 1
             if self.unstarted >= LIVES:
-                raise RuntimeError(f'{LIVES} workers were lost at their start: {str(error).splitlines()[0]}') from error
+                why = str(error).strip().splitlines()[-1].strip()  # the first tells of Ray alone
+                raise RuntimeError(f'{LIVES} workers were lost at their start: {why}') from error
             self.start()
             return
         self.number += 1
@@ -363,7 +368,7 @@ def running_ray(address: str | None) -> Iterator[ModuleType]:
     before = os.environ.get('RAY_USAGE_STATS_ENABLED')
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nothing is sent anywhere
     try:
-        own = {} if address else dict(include_dashboard=False)
+        own = {} if address else dict(include_dashboard=False, object_store_memory=STORE, _system_config=PATIENCE)
         ray.init(address=address, log_to_driver=False, logging_level='ERROR', **own)
         try:
             yield ray

@@ -3,7 +3,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from isalux_mm.apis.jobs import (
     groups_of_size,
     jobs_of,
     load,
+    pixels_of,
     read_ahead,
     to_tensor,
     write_behind,
@@ -28,6 +29,7 @@ from isalux_mm.apis.jobs import (
 from isalux_mm.apis.loading import ModelLike, NetworkInferencer
 from isalux_mm.apis.progress import progress_bar
 from isalux_mm.apis.results import check_mode, results_of
+from isalux_mm.apis.side_by_side import side_by_side
 from isalux_mm.apis.sources import Input, gather
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.visible_part import visible_part
@@ -45,6 +47,7 @@ from isalux_mm.structures import EnhanceDataSample
 
 DTYPES = ('float32', 'float16', 'bfloat16')
 READ_AHEAD = 2  # pictures decoded while the network works
+LARGE = dict(full=2_000_000, fast=13_000_000)  # ours: pixels from which a picture is made alone, for its memory
 
 
 @INFERENCERS.register_module()
@@ -61,11 +64,14 @@ class EnhanceInferencer(NetworkInferencer):
         tile: side of the tiles that a large picture is worked in, pixels; `None` chooses by size, 0 never tiles.
         mode: 'full', or 'fast': the network sees a small copy, what it decides is carried to the picture
             (`inference.fast`), in strips of rows; explanations are of the small copy.
+        at_once: pictures that are enhanced at the same time on a CPU, each with its share of PyTorch's threads and a
+            network of its own; large ones one by one, and all where explanations are drawn. It tells nothing else
+            apart than rounding, by the number of threads.
 
     Raises:
         FileNotFoundError: if `weights` does not exist.
-        ValueError: if the name, `dtype` or `mode` is unknown, `tile` is negative or given in fast mode, no weights are
-            given for a config, or they do not fit.
+        ValueError: if the name, `dtype` or `mode` is unknown, `tile` is negative or given in fast mode, `at_once` is
+            below 1, no weights are given for a config, or they do not fit.
     """
     preprocess_kwargs = {'array_order'}
     forward_kwargs = {'tone'}
@@ -81,11 +87,14 @@ class EnhanceInferencer(NetworkInferencer):
                  *,
                  dtype: str = 'float32',
                  tile: int | None = None,
-                 mode: str = 'full'):
+                 mode: str = 'full',
+                 at_once: int = 1):
         check_choice(dtype, DTYPES, 'dtype')
+        if at_once < 1:
+            raise ValueError(f'at_once must be at least 1, got {at_once}')
         check_mode(mode, tile)
         super().__init__(model, weights, device, scope, show_progress)
-        self.tile, self.dtype, self.mode = tile, dtype, mode
+        self.tile, self.dtype, self.mode, self.at_once = tile, dtype, mode, at_once
         self.network = prepare_for_inference(self.trained, dtype=dtype)
         self.report = EnhanceReport()
 
@@ -152,7 +161,9 @@ class EnhanceInferencer(NetworkInferencer):
         bar = progress_bar('enhancing', len(waiting), shown=self.show_progress)
         with drafts_removed_on_signals(), self.report.ordered(names), bar as advance:
             batches = self.preprocess(waiting, batch_size, array_order=array_order)
-            steps = (self._step(batch, tone, return_explanation) for batch in batches)
+            makers = [partial(one._step, tone=tone, explained=return_explanation)
+                      for one in self._hands(1 if return_explanation else min(self.at_once, len(waiting)))]
+            steps = side_by_side(makers, batches, lambda batch: pixels_of(batch) > LARGE[self.mode])
             for step in write_behind(self._written, steps):
                 results = self.postprocess(step.made, step.drawn, return_datasamples)
                 places = [one.job.index for one in step.made]
@@ -268,11 +279,20 @@ class EnhanceInferencer(NetworkInferencer):
         """
         return dict(predictions=[self._finish(made, return_datasample) for made in preds], visualization=visualization)
 
+    def _hands(self, number: int) -> list['EnhanceInferencer']:
+        """Inferencers that may work at the same time, and report together: this one and others like it."""
+        hands = [self]
+        while len(hands) < number and self.device.type == 'cpu':
+            hands.append(copy.copy(self))
+            hands[-1].network = copy.deepcopy(self.network)
+            vars(hands[-1]).pop('fast', None)  # which has the first one's network
+        return hands
+
     def _step(self, batch: Sequence[Loaded], tone: Tone, explained: bool) -> Step:
         """A batch enhanced and drawn, not written."""
         made = self.forward(batch, tone=tone)
         drawn = self.visualize([one.job for one in made], made, return_explanation=explained)
-        return Step(len(batch), made, drawn)
+        return Step(len(batch), [one.without_input() if one.job.target else one for one in made], drawn)
 
     def _written(self, step: Step) -> Step:
         """A step whose files are written; in a thread of its own, which reports nothing."""

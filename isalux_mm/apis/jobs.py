@@ -141,6 +141,10 @@ class Enhanced:
         """The result, which carries what the input carried."""
         return self.picture.with_image(self.image.permute(1, 2, 0).cpu().numpy())  # (3, H, W) -> (H, W, 3)
 
+    def without_input(self) -> 'Enhanced':
+        """The same with the result in the place of the input, whose memory it lets go of; for what is only written."""
+        return replace(self, picture=self.result())
+
     def data_sample(self) -> EnhanceDataSample:
         """Input and result, (3, H, W) each, and where the input came from."""
         shape, source = self.picture.image.shape[:2], self.job.source
@@ -301,6 +305,11 @@ def groups_of_size(batch: Iterable[tuple[Job, Picture]]) -> list[list[tuple[Job,
         alone = (job.index, ) if is_seen_in_part(picture) else ()
         groups.setdefault((*picture.image.shape, *alone), []).append((job, picture))
     return list(groups.values())
+
+
+def pixels_of(batch: Iterable[Loaded]) -> int:
+    """Pixels of the pictures of a batch, broken ones left out."""
+    return sum(picture.image[..., 0].size for _, picture in batch if isinstance(picture, Picture))
 
 
 def to_tensor(image: np.ndarray) -> Tensor:

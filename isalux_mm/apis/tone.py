@@ -5,10 +5,12 @@ import torch
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_choice, check_range
+from isalux_mm.functional.compiling import in_rows, is_compilable
 from isalux_mm.functional.tone import HIGHLIGHTS, blended, white_level, with_mean_luma, within_white
 from isalux_mm.functional.visible import seen
 
 BLOCK = 4_000_000  # ours: pixels that are worked on at once
+MANY_PIXELS = 2_000_000  # ours: of a picture, from which it is worth it to load compiled kernels
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,21 @@ class Tone:
             Same shape, in [0, 1].
         """
         white, out = white_level(seen(enhanced, visible)), enhanced if in_place else torch.empty_like(enhanced)
-        rows = max(BLOCK // (len(out) * out.shape[3]), 1)
-        for parts in zip(*(images.split(rows, dim=2) for images in (out, enhanced, low))):  # in little memory
-            part, bright, dark = parts
-            part.copy_(blended(dark, self.within_white(bright, dark, white=white), self.strength))
+        if in_place and self._is_plain and out[0, 0].numel() >= MANY_PIXELS and is_compilable(out, low):
+            from isalux_mm.functional.compiled import soften
+            for image, dark, level in zip(out, low, white):
+                in_rows(soften, image.shape[1], image.numpy(), dark.numpy(), float(level))
+        else:
+            rows = max(BLOCK // (len(out) * out.shape[3]), 1)
+            for parts in zip(*(images.split(rows, dim=2) for images in (out, enhanced, low))):  # in little memory
+                part, bright, dark = parts
+                part.copy_(blended(dark, self.within_white(bright, dark, white=white), self.strength))
         target = self.reference_brightness
         return out if target is None else with_mean_luma(out, target, visible=visible)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.strength == 1 and self.highlights == 'soft'
 
     def within_white(self, enhanced: Tensor, low: Tensor, *, white: Tensor | None = None) -> Tensor:
         """The first half of `apply`: `enhanced` with its highlights in [0, 1]; `white` as of `with_soft_highlights`."""

@@ -171,7 +171,8 @@ class ISALuxNeck(BaseModule):
         return F.interpolate(image, size=size, mode='bilinear', align_corners=False, antialias=True)
 
     def _fast(self, image: Tensor) -> Tensor:
-        fast = FastNetwork(self.network, short_side=self.work_short_side)  # not kept: the network is the neck's
+        # not kept: the network is the neck's
+        fast = FastNetwork(self.network, short_side=self.work_short_side, compiled=True)
         small = fast.reduced(image)
         return fast.render(image, fast.fitted(image, small, self._run(small, fast.whole(image, small))))
 

@@ -3,6 +3,7 @@ import argparse
 
 from isalux_mm.cli.engine import add_engine_options, run_on_ray
 from isalux_mm.cli.options import (
+    WrongUseError,
     add_model_options,
     add_overwrite_option,
     add_tone_options,
@@ -10,6 +11,8 @@ from isalux_mm.cli.options import (
     show_report,
     tone_of,
 )
+
+MOST_AT_ONCE = 4  # ours: pictures, by default; on more cores each has several
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -27,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--explain', action='store_true', help='write NAME_explained.png beside every result, too')
     parser.add_argument('--batch-size', type=int, default=1, metavar='N',
                         help='pictures of one size that go through the network together (%(default)s)')
+    parser.add_argument('--at-once', type=int, metavar='N',
+                        help='pictures that a CPU works on at the same time, each with its share of the cores; large '
+                        f'ones alone (one a core, {MOST_AT_ONCE} at most)')
     add_tone_options(parser)
     add_model_options(parser, fast=True)
     add_engine_options(parser)
@@ -36,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     """Enhances; shows what was done, also when it is interrupted."""
     if args.engine == 'ray':
         return run_on_ray(args)
-    inferencer = build_inferencer(args)
+    if args.at_once is not None and args.at_once < 1:
+        raise WrongUseError(f'--at-once must be at least 1, got {args.at_once}')
+    inferencer = build_inferencer(args, at_once=args.at_once or min(threads(), MOST_AT_ONCE))
     try:
         inferencer(args.inputs, batch_size=args.batch_size, out=args.out, return_explanation=args.explain,
                    recursive=args.recursive, redo=args.overwrite, **tone_of(args))
@@ -44,3 +52,9 @@ def run(args: argparse.Namespace) -> int:
         show_report(inferencer.report, args.out, debug=args.debug)
         raise
     return show_report(inferencer.report, args.out, debug=args.debug)
+
+
+def threads() -> int:
+    """That PyTorch computes with."""
+    import torch
+    return torch.get_num_threads()

@@ -72,13 +72,14 @@ def tile_size(text: str) -> int | None:
     return None if text == 'auto' else int(text)
 
 
-def build_inferencer(args: argparse.Namespace, *, progress: bool = True) -> 'EnhanceInferencer':
+def build_inferencer(args: argparse.Namespace, *, progress: bool = True, at_once: int = 1) -> 'EnhanceInferencer':
     """The inferencer of the options of `add_model_options`; with a bar on a terminal, unless `progress` is off."""
     from isalux_mm.apis import EnhanceInferencer
     from isalux_mm.model_zoo import DEFAULT_MODEL
     return EnhanceInferencer(
         args.model or DEFAULT_MODEL, args.weights, args.device, dtype=args.dtype, tile=args.tile,
-        mode='fast' if args.fast else 'full', show_progress=progress and sys.stderr.isatty() and not args.quiet)
+        mode='fast' if args.fast else 'full', at_once=at_once,
+        show_progress=progress and sys.stderr.isatty() and not args.quiet)
 
 
 def add_overwrite_option(parser: argparse.ArgumentParser, *other_names: str) -> None:

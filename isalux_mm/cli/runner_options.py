@@ -1,10 +1,13 @@
 """Options that training and testing share, and the mmengine config that they describe."""
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isalux_mm.cli.options import WrongUseError, add_trust_option
+from isalux_mm.io.places import is_of_disk, sentence
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -53,3 +56,18 @@ def config_of(args: argparse.Namespace) -> 'Config':
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
     return cfg
+
+
+@contextmanager
+def disk_errors_told() -> Iterator[None]:
+    """No room, no rights, no file, no folder: told in one sentence, to which a traceback would add nothing.
+
+    Raises:
+        WrongUseError: in the place of such an error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_of_disk(error):
+            raise
+        raise WrongUseError(sentence(error)) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from isalux_mm.cli import interval_tests
 from isalux_mm.cli.options import WrongUseError, add_overwrite_option
-from isalux_mm.cli.runner_options import add_runner_options, config_of
+from isalux_mm.cli.runner_options import add_runner_options, config_of, disk_errors_told
 from isalux_mm.io.names import check_products, distinct
 from isalux_mm.io.places import check_writable, sentence
 from isalux_mm.io.whole_file import check_free
@@ -39,10 +39,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Tests; returns the exit code."""
+    with disk_errors_told():
+        return test(args)
+
+
+def test(args: argparse.Namespace) -> int:
+    """Tests, as `run`, with the disk's errors as they are."""
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
-    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.io.whole_file import write_json
     for name in [*args.checkpoint, *(args.against or ())[1:]]:
         check_checkpoint(name)

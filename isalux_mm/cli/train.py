@@ -5,8 +5,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import WrongUseError
-from isalux_mm.cli.runner_options import add_runner_options, config_of
+from isalux_mm.cli.runner_options import add_runner_options, config_of, disk_errors_told
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -32,21 +31,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains; returns the exit code."""
-    import isalux_mm.io.checkpoint_schemes  # noqa: F401  no checkpoint is unpickled
     from isalux_mm.engine.checks import NotFiniteError
     from isalux_mm.engine.interruption import INTERRUPTION, TrainingInterrupted
     from isalux_mm.engine.training import join_processes, leave_processes
-    from isalux_mm.engine.work_folder import WorkFolderError, held
-    from isalux_mm.io.places import is_of_disk, sentence
+    from isalux_mm.engine.work_folder import held
     cfg = config_of(args)
+    first = int(os.environ.get('RANK', 0)) == 0
     try:
-        join_processes(cfg)
-        with held(cfg.work_dir) if int(os.environ.get('RANK', 0)) == 0 else nullcontext(), INTERRUPTION.awaited():
-            return train(cfg, args)
-    except OSError as error:
-        if isinstance(error, WorkFolderError) or is_of_disk(error):
-            raise WrongUseError(sentence(error)) from error
-        raise
+        with disk_errors_told():
+            join_processes(cfg)
+            with held(cfg.work_dir) if first else nullcontext(), INTERRUPTION.awaited():
+                return train(cfg, args)
     except NotFiniteError as error:
         print(f'isalux train: {error}', file=sys.stderr)
         return STOPPED

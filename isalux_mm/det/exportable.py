@@ -24,7 +24,8 @@ class ExportableDetection(nn.Module):
         chain: whose detector has a decoder (`isalux_mm.det.decoding`); copied, not touched.
 
     Raises:
-        ValueError: if `chain` is no `EnhancedDetector`, or its detector has no decoder.
+        ValueError: if `chain` is no `EnhancedDetector`, its enhancer is in fast mode, which decides by what it measures
+            and so has no graph for all pictures, or its detector has no decoder.
     """
 
     def __init__(self, chain: nn.Module):
@@ -32,6 +33,9 @@ class ExportableDetection(nn.Module):
         if not isinstance(chain, EnhancedDetector):
             raise ValueError('model must be an EnhancedDetector, an enhancer and the detector behind it, got '
                              f'{type(chain).__name__}')
+        if getattr(chain.enhancer, 'mode', 'full') != 'full':
+            raise ValueError("the enhancer must be in mode 'full' to be exported, which has one graph for all pictures, "
+                             f'got {chain.enhancer.mode!r}; --cfg-options model.enhancer.mode=full')
         self.decoder = decoder_of(chain.detector)
         copied: Any = copy.deepcopy(chain).cpu().float().eval().requires_grad_(False)
         detector = copied.detector

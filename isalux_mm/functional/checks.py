@@ -35,6 +35,8 @@ def check_finite(x: Tensor, name: str = 'image') -> None:
     Raises:
         ValueError: if a value is not finite; the message counts them.
     """
+    if torch.isfinite(x.sum()):  # a sum has every NaN and infinity in it, and takes no memory
+        return
     bad = int((~torch.isfinite(x)).sum())
     if bad:
         raise ValueError(f'{name} must be finite, got {bad} NaN or infinite values of {x.numel()}')

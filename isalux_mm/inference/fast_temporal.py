@@ -17,7 +17,7 @@ from isalux_mm.inference.tiled import network_inside
 from isalux_mm.models.statistics import sharing
 
 # ours, all of these
-EVERY = 8  # frames to the next one that the network sees, where nothing changes
+EVERY = 16  # frames to the next one that the network sees, where nothing changes
 CALM = 4  # times as slowly as maps follow further numbers, which hold the frame's own exposure (full mode evens it out)
 LEAST = 4  # the same where something does: what moves never makes it see every frame
 SIDE = 256  # pixels of the shorter side that frames are compared by, or more

@@ -1,7 +1,8 @@
 """mmengine's checkpoint loaders, every one through the reader that runs nothing; importing puts them there.
 
 mmengine's own fall back to unpickling. What it loads by `load_from`, `resume`, `init_cfg`, `load_checkpoint`, and so
-mmdet's and mmseg's functions and inferencers, comes by these.
+mmdet's and mmseg's functions and inferencers, comes by these. `reader_in_front` imports this module as soon as
+mmengine's is there, which may be while mmengine.runner is still being imported.
 """
 import re
 from pathlib import Path
@@ -12,8 +13,8 @@ import torch
 from mmengine.dist import get_dist_info
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_loading
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from isalux_mm.io.checkpoint_file import SWITCH, CheckpointError, are_trusted, read_checkpoint, read_checkpoint_bytes
 from isalux_mm.io.whole_file import whole_path

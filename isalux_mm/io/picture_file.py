@@ -49,8 +49,16 @@ class Picture(Carried):
             alpha: with the alpha channel; without it the picture is laid on white.
         """
         depth = depth or self.depth
-        parts = [self._samples(depth, alpha, rows) for rows in self._blocks()]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        out: np.ndarray | None = None
+        for rows in self._blocks():
+            part = self._samples(depth, alpha, rows)
+            if len(part) == len(self.image):
+                return part
+            if out is None:
+                out = np.empty((len(self.image), *part.shape[1:]), part.dtype)
+            out[rows] = part
+        assert out is not None, 'a picture has rows'
+        return out
 
     def with_image(self, image: np.ndarray) -> 'Picture':
         """The same file with other pixels (H, W, 3), RGB in [0, 1], upright."""
@@ -154,7 +162,7 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int = QUALITY,
     """
     path = Path(path)
     one = _written_format(path, picture)
-    if not np.isfinite(picture.image).all():
+    if not np.isfinite(picture.image.sum()) and not np.isfinite(picture.image).all():
         raise ValueError(f'{path}: a picture must be finite to be written, got NaN or infinite values')
     depth = picture.depth if picture.depth in one.depths else 'uint8'
     samples = picture.samples(depth, alpha=one.alpha)

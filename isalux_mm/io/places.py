@@ -36,8 +36,8 @@ def check_writable(path: str | Path) -> None:
 
 
 def is_of_disk(error: BaseException) -> bool:
-    """Whether an error is the disk's, and its sentence tells all."""
-    return isinstance(error, OSError) and error.errno in DISK_ERRORS
+    """Whether an error is the disk's, or one of ours about a file, and its sentence tells all."""
+    return isinstance(error, OSError) and (error.errno is None or error.errno in DISK_ERRORS)
 
 
 def sentence(error: OSError) -> str:
@@ -53,7 +53,7 @@ def disk_errors_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not is_of_disk(error) and error.errno is not None:
+        if not is_of_disk(error):
             raise
         print(f'{Path(sys.argv[0]).name}: {sentence(error)}', file=sys.stderr)
         raise SystemExit(WRONG_USE) from error

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isalux_mm.models.affine_network import AffineNetwork
     from isalux_mm.models.attention import HISAAttention
     from isalux_mm.models.base import EnhancementNetwork
     from isalux_mm.models.baselines import CurveNetwork, GammaCurve, Identity
@@ -50,17 +51,18 @@ if TYPE_CHECKING:
         ZeroReferenceLoss,
     )
 
-__all__ = ['BalanceLoss', 'CharbonnierLoss', 'CheckerboardLoss', 'ColorConstancyLoss', 'ConvExpert', 'CurveNetwork',
-           'DenseFFN', 'DepthwiseExpert', 'EnhancementNetwork', 'ExposureLoss', 'FrozenModule',
-           'GammaCurve', 'GatedDconvExpert', 'HISAAttention', 'ISALux', 'Identity', 'IlluminationPrior',
-           'L1Loss', 'LowLightDataPreprocessor', 'LowLightEnhancer', 'LumaPrior', 'MSELoss', 'MSSSIMLoss',
-           'MaxChannelPrior', 'MeanChannelPrior', 'MoEFFN', 'NeutralLoss', 'NoPrior', 'NoisyTopKGate',
-           'PackagedFeatures', 'PackagedSemanticPrior', 'PerceptualLoss', 'PriorAdaptation', 'Routing',
-           'SSIMLoss', 'SegmentationPrior', 'SharedStatistics', 'SoftGate', 'SpatialConsistencyLoss',
-           'StatisticsLayer', 'Tile', 'TopKGate', 'TorchvisionFeatures', 'TorchvisionSemanticPrior',
-           'TotalVariationLoss', 'VGG19Features', 'WeightedLoss', 'ZeroReferenceLoss']
+__all__ = ['AffineNetwork', 'BalanceLoss', 'CharbonnierLoss', 'CheckerboardLoss', 'ColorConstancyLoss', 'ConvExpert',
+           'CurveNetwork', 'DenseFFN', 'DepthwiseExpert', 'EnhancementNetwork', 'ExposureLoss', 'FrozenModule',
+           'GammaCurve', 'GatedDconvExpert', 'HISAAttention', 'ISALux', 'Identity', 'IlluminationPrior', 'L1Loss',
+           'LowLightDataPreprocessor', 'LowLightEnhancer', 'LumaPrior', 'MSELoss', 'MSSSIMLoss', 'MaxChannelPrior',
+           'MeanChannelPrior', 'MoEFFN', 'NeutralLoss', 'NoPrior', 'NoisyTopKGate', 'PackagedFeatures',
+           'PackagedSemanticPrior', 'PerceptualLoss', 'PriorAdaptation', 'Routing', 'SSIMLoss', 'SegmentationPrior',
+           'SharedStatistics', 'SoftGate', 'SpatialConsistencyLoss', 'StatisticsLayer', 'Tile', 'TopKGate',
+           'TorchvisionFeatures', 'TorchvisionSemanticPrior', 'TotalVariationLoss', 'VGG19Features', 'WeightedLoss',
+           'ZeroReferenceLoss']
 # where each name lives; `registry.MODELS` finds it there, too
 HOMES = {
+    'AffineNetwork': 'isalux_mm.models.affine_network',
     'HISAAttention': 'isalux_mm.models.attention',
     'EnhancementNetwork': 'isalux_mm.models.base',
     **dict.fromkeys(('CurveNetwork', 'GammaCurve', 'Identity'), 'isalux_mm.models.baselines'),

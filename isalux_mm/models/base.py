@@ -34,8 +34,6 @@ class InitializedModule(nn.Module):
     def init_weights(self) -> None:
         """Initializes itself by `init_cfg`, and its children; no checkpoint is unpickled."""
         from mmengine.model import BaseModule
-
-        import isalux_mm.io.checkpoint_schemes  # noqa: F401
         BaseModule.init_weights(self)
 
     def _dump_init_info(self) -> None:

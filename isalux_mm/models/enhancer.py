@@ -6,7 +6,6 @@ import torch
 from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
-import isalux_mm.io.checkpoint_schemes  # noqa: F401  puts the reader in front of mmengine's loaders
 from isalux_mm.models.base import InitializedModule, build_network, routed
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.losses import WeightedLoss

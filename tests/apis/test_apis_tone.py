@@ -53,3 +53,16 @@ def test_a_large_picture_is_worked_in_blocks_of_rows(monkeypatch):
     monkeypatch.setattr('isalux_mm.apis.tone.BLOCK', 5 * 53)
     for tone, whole in zip(tones, expected):
         torch.testing.assert_close(tone.apply(enhanced, low), whole, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize('highlights', ['soft', 'clip'])
+@pytest.mark.parametrize('strength', [0.5, 1])
+def test_in_the_memory_of_the_result_it_is_the_same(picture, monkeypatch, highlights, strength):
+    monkeypatch.setattr('isalux_mm.apis.tone.MANY_PIXELS', 1)  # as of a large picture
+    enhanced, low = (3 * x.expand(2, 3, -1, -1) for x in (picture, picture / 3))
+    enhanced = torch.cat([enhanced[:1], 0.2 * enhanced[1:]])  # each with a white of its own
+    tone, memory = Tone(strength, highlights=highlights), enhanced.clone()
+    expected = tone.apply(enhanced, low)
+    got = tone.apply(memory, low, in_place=True)
+    assert got.data_ptr() == memory.data_ptr()
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)

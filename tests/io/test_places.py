@@ -54,6 +54,9 @@ def test_a_tool_says_it_in_one_sentence(capsys):
     with pytest.raises(SystemExit) as ended, disk_errors_told():
         raise OSError(errno.ENOSPC, 'No space left on device', 'out/a.png')
     assert ended.value.code == 2 and capsys.readouterr().err.endswith('No space left on device: out/a.png\n')
+    with pytest.raises(SystemExit), disk_errors_told():
+        raise FileNotFoundError('no folder low')
+    assert capsys.readouterr().err.endswith(': no folder low\n')
     with pytest.raises(OSError, match='Bad file'), disk_errors_told():
         raise OSError(errno.EBADF, 'Bad file descriptor')
 

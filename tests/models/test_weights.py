@@ -33,6 +33,9 @@ MEANWHILE = {
     'isalux_detect': dict(  # for detectors, which like more contrast and colour than a photograph has
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.6, most=1.15)),
+    'isalux_detect_small': dict(  # which learned from it
+        exposure_distance=Demand('worst exposure, median photograph', most=0.2),
+        chroma=Demand('its colours of LOL-v1 are strong', least=0.55, most=1.15)),
     'isalux_lol': dict(exposure_jump=Demand('trained on dark pictures alone', most=0.07)),
 }
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ def config():
 
 
 def options(**given):
-    defaults = dict(annotations=None, images=None, enhancer=None, work_short_side=64, noise_seed=3)
+    defaults = dict(annotations=None, images=None, enhancer=None, work_short_side=64, mode='full', noise_seed=3)
     return argparse.Namespace(**defaults | given)
 
 
@@ -48,7 +48,8 @@ def test_with_one_it_stands_behind_it_frozen(model):
     found = behind(model, 'isalux_zero_shot', 96)
     assert found.detector == dict(type='RetinaNet')
     assert found.enhancer == dict(type='isalux_mm.ISALuxNeck', network='isalux_zero_shot', work_short_side=96,
-                                  frozen=True)
+                                  frozen=True, mode='full')
+    assert behind(model, 'isalux_zero_shot', None, 'fast').enhancer.mode == 'fast'
 
 
 def test_a_set_of_ones_own(tmp_path):

@@ -1,6 +1,7 @@
 """tools/train.py and tools/test.py from end to end on a small pair set in LOL's layout; their errors."""
 import csv
 import pickle
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -102,10 +103,14 @@ def test_testing_needs_no_training_data(trained, tmp_path, monkeypatch, capsys):
     assert 'PSNR_GTmean' in capsys.readouterr().out
 
 
-def test_missing_data_says_what_to_put_where(tmp_path, monkeypatch):
-    config = write_config(tmp_path, tmp_path / 'nowhere', 'missing')
-    with pytest.raises(FileNotFoundError, match=r'our485/low.*prepare_demo\.py'):
-        call(monkeypatch, 'train', config, '--work-dir', tmp_path / 'work')
+@pytest.mark.parametrize(('command', 'part'), [('train', 'our485'), ('test', 'eval15')])
+def test_missing_data_says_in_one_sentence_what_to_put_where(trained, tmp_path, capsys, command, part):
+    config = write_config(tmp_path, tmp_path / 'nowhere', f'missing_{command}')
+    checkpoint = [str(trained[2] / 'iter_2.pth')] if command == 'test' else []
+    assert main([command, str(config), *checkpoint, '--work-dir', str(tmp_path / 'work')]) == 2
+    told = capsys.readouterr().err
+    assert re.search(rf'^isalux {command}: .*{part}/low.*prepare_demo\.py', told, re.MULTILINE)
+    assert 'Traceback' not in told
 
 
 @pytest.mark.parametrize('content', [b'no picture at all', b''])

@@ -26,6 +26,8 @@ LABELS = dict(
     retinexformer='Retinexformer, as published now',
     retinexformer_uncopied='Retinexformer, layout of its first release',
     restormer='Restormer (26.1 M parameters)')
+# above the cells of `tools/benchmark_whole.py`
+WHOLE_HEADER = ('', 'wall (s)', 'CPU (s)', 'cores at work', 'pictures or frames a second', 'peak memory (MiB)')
 QUOTED = re.compile(r'(\d+(?:\.\d+)?)(%?)(<!-- (?!table |csv )([^>]+?) -->)')
 TABLE = re.compile(r'(<!-- table (\S+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
@@ -89,6 +91,8 @@ def quoted(text: str, figures: Mapping[str, dict]) -> str:
 
 def table_of(run: Mapping[str, Any]) -> list[str]:
     """The lines of a run's table; a column that no model has a figure for is left out."""
+    if 'lines' in run:
+        return table(WHOLE_HEADER, run['lines'])
     unit, factor, digits = ('s', 1, 1) if run['settings']['train'] else ('ms', 1000, 0)
 
     def time(row: Mapping) -> str:
@@ -129,8 +133,13 @@ def update(path: Path, results: Mapping[str, Any], pages: Sequence[Path]) -> Non
     """
     if not results['complete']:
         raise ValueError('figures are taken from finished runs only')
+    put(path, figures_of(results), pages)
+
+
+def put(path: Path, runs: Mapping[str, dict], pages: Sequence[Path]) -> None:
+    """Puts runs into the file of figures, and the figures of the file into the pages."""
     figures = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
-    figures |= figures_of(results)
+    figures |= runs
     write_json(path, figures, indent=1, overwrite=True)
     for page in pages:
         write_text(page, quoted(page.read_text(encoding='utf-8'), figures), overwrite=True)

@@ -2,7 +2,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -10,7 +9,7 @@ from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.video.containers import check_paths, created, import_av, is_address, local, opened
 from isalux_mm.apis.video.encoding import DEPTHS, codec_for, default_depth, encoder_options, quiet_encoders
-from isalux_mm.apis.video.finishing import finished, quick_picture
+from isalux_mm.apis.video.finishing import finished, planes_of, quick_picture
 from isalux_mm.apis.video.keeping import UnfinishedError, kept_unfinished
 from isalux_mm.apis.video.line import AssemblyLine
 from isalux_mm.apis.video.progress import progress
@@ -124,7 +123,7 @@ class VideoEnhancer:
         """What smooths a video, at its beginning."""
         network = self.inferencer.network
         if self.mode == 'fast':
-            return FastTemporalEnhancer(FastNetwork(network), time_constant=self.time_constant)
+            return FastTemporalEnhancer(FastNetwork(network, compiled=True), time_constant=self.time_constant)
         return TemporalEnhancer(network, time_constant=self.time_constant)
 
     def _run(self, line: AssemblyLine, tone: Tone) -> None:
@@ -161,7 +160,5 @@ class VideoEnhancer:
     def _quickly_enhanced(self, temporal: FastTemporalEnhancer, frame: np.ndarray, seconds: float,
                           tone: Tone) -> np.ndarray:
         """The same in fast mode; channels lie apart from the beginning."""
-        scale = np.iinfo(frame.dtype).max
-        planes = torch.stack([torch.from_numpy(plane) for plane in cv2.split(frame)])[None]
-        low = planes.to(self.inferencer.device).to(torch.float32).mul_(1 / scale)
+        low = planes_of(frame, self.inferencer.device)
         return quick_picture(temporal, temporal(low, seconds), low, tone, frame.dtype)

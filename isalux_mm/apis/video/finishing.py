@@ -9,6 +9,7 @@ from torch import Tensor
 
 from isalux_mm.apis.tone import Tone
 from isalux_mm.functional.checks import check_finite
+from isalux_mm.functional.compiling import in_rows, is_compilable, is_installed
 from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 from isalux_mm.functional.tone import KNEE, white_level, with_mean_luma, with_soft_highlights
 from isalux_mm.inference.temporal import TemporalEnhancer
@@ -46,9 +47,20 @@ def steady(temporal: TemporalEnhancer, enhanced: Tensor) -> Tensor:
     return enhanced if target == own else with_mean_luma(enhanced, float(target))
 
 
+def planes_of(frame: np.ndarray, device: torch.device) -> Tensor:
+    """A frame (H, W, 3) of whole numbers as (1, 3, H, W) in [0, 1], float32; channels lie apart."""
+    if device.type == 'cpu' and is_installed():
+        from isalux_mm.functional.compiled import unpack
+        unpacked = np.empty((3, *frame.shape[:2]), np.float32)
+        in_rows(unpack, len(frame), frame, unpacked)
+        return torch.from_numpy(unpacked)[None]
+    planes = torch.stack([torch.from_numpy(plane) for plane in cv2.split(frame)])[None].to(device)
+    return planes.to(torch.float32).mul_(1 / np.iinfo(frame.dtype).max)
+
+
 def quick_picture(temporal: TemporalEnhancer, enhanced: Tensor, low: Tensor, tone: Tone,
                   dtype: np.dtype) -> np.ndarray:
-    """As `finished`, rounded, at a fraction of the cost: in strips of rows that stay in the cache, and in place.
+    """As `finished`, rounded, at a fraction of the cost: by compiled kernels or in strips of rows, and in place.
 
     Args:
         temporal: as of `finished`, like `low`, `tone` and the error.
@@ -62,22 +74,40 @@ def quick_picture(temporal: TemporalEnhancer, enhanced: Tensor, low: Tensor, ton
     if not math.isfinite(least + most):
         check_finite(enhanced, RESULT)
     white = temporal.smoothed('white', enhanced.new_full((1, 1, 1, 1), max(most, 1.0)))
-    soft = tone.highlights == 'soft'
-    sums = torch.stack([moments(within(part, dark, white, soft=soft)) for part, dark in strips(enhanced, low)]).sum(0)
-    bend = steadying(temporal, *(float(x) / enhanced[0, 0].numel() for x in sums))
+    luma, squares = softened(enhanced, low, white, soft=tone.highlights == 'soft')
+    bend = steadying(temporal, luma / enhanced[0, 0].numel(), squares / enhanced[0, 0].numel())
     if bend is None:
         enhanced, bend = with_mean_luma(enhanced, float(temporal.means.known['luma'])), 0.0
     if tone.strength != 1 or tone.reference_brightness is not None:
         enhanced, bend = tone.mixed(bent(enhanced, bend), low), 0.0
     picture = np.empty((*enhanced.shape[2:], 3), dtype)
-    first, scale = 0, float(np.iinfo(dtype).max)
+    if is_compilable(enhanced):
+        from isalux_mm.functional.compiled import pack
+        in_rows(pack, len(picture), enhanced[0].numpy(), bend, picture)
+    else:
+        put(picture, enhanced, bend)
+    return picture
+
+
+def softened(enhanced: Tensor, low: Tensor, white: Tensor, *, soft: bool) -> tuple[float, float]:
+    """Brings a result within white in place, see `within`; returns the sums of `moments`."""
+    if soft and is_compilable(enhanced, low):
+        from isalux_mm.functional.compiled import soften
+        parts = in_rows(soften, enhanced.shape[2], enhanced[0].numpy(), low[0].numpy(), float(white))
+        return sum(part[0] for part in parts), sum(part[1] for part in parts)
+    sums = torch.stack([moments(within(part, dark, white, soft=soft)) for part, dark in strips(enhanced, low)]).sum(0)
+    return float(sums[0]), float(sums[1])
+
+
+def put(picture: np.ndarray, enhanced: Tensor, bend: float) -> None:
+    """Fills a picture (H, W, 3) of whole numbers with a result, bent as of `bent` and rounded."""
+    first, scale = 0, float(np.iinfo(picture.dtype).max)
     for part, in strips(enhanced):
         planes = bent(part, bend, scale).add_(0.5)[0].cpu()
-        planes = planes.to(torch.uint8) if dtype == np.uint8 else planes.to(torch.int32)
+        planes = planes.to(torch.uint8) if picture.dtype == np.uint8 else planes.to(torch.int32)
         rows = planes.shape[1]
         picture[first:first + rows] = cv2.merge([plane.numpy() for plane in planes])
         first += rows
-    return picture
 
 
 def strips(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:

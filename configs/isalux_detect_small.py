@@ -1,0 +1,9 @@
+# Ahead of a detector at little cost: a network of 0.1 M parameters that learned what `isalux_detect` makes of small copies.
+# For `ISALuxNeck(mode='fast')`. Expected: docs/detection.md.
+# The packaged weights learned from every second photograph of BSDS500's training part and COCO's 160 training pictures:
+# python tools/distill.py configs/isalux_detect_small.py isalux_detect OUT.safetensors --photographs FOLDER FOLDER
+_base_ = ['./isalux_detect.py']
+
+model = dict(
+    network=dict(_delete_=True, type='AffineNetwork', safeguards=('fade', 'gray', 'black')),
+    init_cfg=dict(type='Pretrained', checkpoint='isalux_detect_small'))
