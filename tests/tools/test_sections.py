@@ -51,9 +51,9 @@ def test_the_papers_rows_are_rows_of_the_ablation(results):
 
 
 def test_seeds_by_hand():
-    found = (('a', 20, 0.1), ('b', 22, 0.3), ('c', 24, 0.2))
-    rows = [trained(name, 20, 0.1, PSNR='20', PSNR_low='18', PSNR_high=str(high), PSNR_spread=str(spread),
-                    pictures='10', seeds='0 1 2') for name, high, spread in found]
+    same = dict(PSNR='20', PSNR_low='18', pictures='10', seeds='0 1 2')
+    rows = [trained(name, 20, 0.1, **same, PSNR_high=high, PSNR_spread=spread)
+            for name, high, spread in (('a', '20', '0.1'), ('b', '22', '0.3'), ('c', '24', '0.2'))]
     text = sections.seeds_section(rows)
     assert 'with 3 seeds' in text and 'its 10 pictures' in text
     assert '0.20 dB (median of 3 rows; 0.10 to 0.30)' in text and '±2.00 dB' in text
