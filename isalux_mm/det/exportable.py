@@ -35,7 +35,7 @@ class ExportableDetection(nn.Module):
                              f'{type(chain).__name__}')
         if getattr(chain.enhancer, 'mode', 'full') != 'full':
             raise ValueError("the enhancer must be in mode 'full' to be exported, which has one graph for all "
-                             f'pictures, got {chain.enhancer.mode!r}; --cfg-options model.enhancer.mode=full')
+                             f'pictures, got {chain.enhancer.mode!r}')
         self.decoder = decoder_of(chain.detector)
         copied: Any = copy.deepcopy(chain).cpu().float().eval().requires_grad_(False)
         detector = copied.detector
