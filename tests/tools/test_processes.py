@@ -42,6 +42,7 @@ def weights(folder: Path, data: Path, processes: int, extra: str) -> dict[str, t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # seven processes, in three trainings
 @pytest.mark.parametrize('extra', ['', IMPORTANCE], ids=['switch', 'importance'])
 def test_processes_train_as_one(data, tmp_path, extra):
     """Random crops, balance loss, clipping of gradients and AdamW included, whose steps are 1e-3."""
