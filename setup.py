@@ -22,13 +22,14 @@ EXTRAS = {
     'openmmlab': ['mmengine>=0.10,<0.11', 'mmcv>=2.0,<2.2', 'mmdet>=3.1,<4', 'mmsegmentation>=1.1,<2'],
     'serve': ['gradio>=6,<7'],
     'ray': ['ray>=2.40,<3', 'fsspec>=2024.2'],
-    'video': ['av>=14'],
+    'video': ['av>=14,<19'],
     'fast': ['numba>=0.61,<1'],
     'heif': ['pillow-heif>=0.18,<2'],
     'jxl': ['pillow-jxl-plugin>=1.3,<2'],
     'raw': ['rawpy>=0.21,<1'],
     'export': ['onnx>=1.16,<2', 'onnxscript>=0.5,<1', 'onnxruntime>=1.18,<2'],
-    'docs': ['mkdocs>=1.6', 'mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29', 'pymdown-extensions>=10'],
+    'docs': [
+        'mkdocs>=1.6,<2', 'mkdocs-material>=9.6,<10', 'mkdocstrings[python]>=0.29,<2', 'pymdown-extensions>=10,<14'],
     'dev': [
         'pytest>=8', 'pytest-randomly>=3.16', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'ruff>=0.6', 'mypy>=1.13',
         'scikit-image>=0.22', 'scikit-learn>=1.4', 'onnx>=1.16', 'onnxruntime>=1.18',

@@ -112,6 +112,7 @@ def test_it_enhances_from_another_folder(site, tmp_path):
     assert np.asarray(Image.open(tmp_path / 'enhanced/dark.png')).mean() > 60
 
 
+@pytest.mark.slow
 def test_it_trains_and_tests_from_another_folder(site, tmp_path):
     """With the core and one extra: whatever the configs ask for must come with them."""
     rng = np.random.default_rng(0)
@@ -147,6 +148,7 @@ assert result.pred_instances.bboxes.shape[1] == 4
 """, without=foreign('det'))
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize('extra', sorted(IMPORTS))
 def test_an_extra_alone_imports(site, tmp_path, extra):
     run(site, tmp_path, '\n'.join(f'import {name}' for name in IMPORTS[extra]), without=foreign(extra))

@@ -139,6 +139,8 @@ class ISALuxNeck(BaseModule):
         share = needed(image, self.fade)
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
             return faded(image, self._enhanced(image), share)  # whatever the light is
+        if bool((share >= 1).all()):
+            return self._enhanced(image)
         dark = share.flatten().nonzero().flatten()
         if len(dark) == len(image):
             return faded(image, self._enhanced(image), share)

@@ -12,6 +12,7 @@ from isalux_mm.registry import MODELS
 
 WHITE = 255.0
 CHANNEL_ORDERS = ('bgr', 'rgb')
+BLOCK = 16  # ours: rows or columns that are looked at together
 PIPELINE_PAD = 114  # what the pipelines of the YOLO family pad with
 
 
@@ -64,6 +65,8 @@ class ChainDataPreprocessor(BaseDataPreprocessor):
             if self.note_padding:
                 sample.set_metainfo(
                     dict(pad_shape=(self._padded(h), self._padded(w)), batch_input_shape=(height, width)))
+        if len(images) == 1 and images[0].shape[1:] == (height, width):
+            return dict(inputs=images[0][None], data_samples=samples, training=training)
         inputs = torch.stack([F.pad(x, (0, width - x.shape[2], 0, height - x.shape[1])) for x in images])
         return dict(inputs=inputs, data_samples=samples, training=training)
 
@@ -93,9 +96,20 @@ def picture_size(image: Tensor, pad: int | None) -> tuple[int, int]:
     full = size_of(image)
     if pad is None or bool((image[:, -1, -1] != pad).any()):
         return full
-    differs = (image != pad).any(dim=0)
-    rows, columns = (differs.any(dim=d).nonzero() for d in (1, 0))
-    return (int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else full
+    height, width = (_end(image, pad, dim) for dim in (1, 2))
+    return (height, width) if height and width else full
+
+
+def _end(image: Tensor, pad: int, dim: int) -> int:
+    """How many rows (`dim` 1) or columns (2) there are without those at the end that hold nothing but `pad`."""
+    end = image.shape[dim]
+    while end:  # blocks from the end, of which all but one are padding: the picture itself is not searched
+        first = max(end - BLOCK, 0)
+        differs = image.narrow(dim, first, end - first) != pad
+        if bool(differs.any()):
+            return first + int(differs.any(dim=0).any(dim=2 - dim).nonzero()[-1]) + 1
+        end = first
+    return 0
 
 
 def shapes_of(samples: Sequence | None, key: str, images: Tensor) -> list[tuple[int, int]]:

@@ -34,8 +34,8 @@ class ExportableDetection(nn.Module):
             raise ValueError('model must be an EnhancedDetector, an enhancer and the detector behind it, got '
                              f'{type(chain).__name__}')
         if getattr(chain.enhancer, 'mode', 'full') != 'full':
-            raise ValueError("the enhancer must be in mode 'full' to be exported, which has one graph for all pictures, "
-                             f'got {chain.enhancer.mode!r}; --cfg-options model.enhancer.mode=full')
+            raise ValueError("the enhancer must be in mode 'full' to be exported, which has one graph for all "
+                             f'pictures, got {chain.enhancer.mode!r}')
         self.decoder = decoder_of(chain.detector)
         copied: Any = copy.deepcopy(chain).cpu().float().eval().requires_grad_(False)
         detector = copied.detector

@@ -5,6 +5,10 @@ map of colour, 3x4, that brings the small input's pixels there to the small resu
 by place and by its own lightness, so that edges stay where they are in the large picture. Maps are kept as the
 difference to the identity: where the small result is the small input, they are zero to the last bit.
 """
+import math
+from functools import cache
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,8 +27,12 @@ FARTHER = 1e-2, 1e-4  # weights of what lies around a cell, and of the whole pic
 
 def lightness(image: Tensor) -> Tensor:
     """The guide: a logarithm of the luma, (B, 3, H, W) in [0, 1] to (B, 1, H, W), in [0, 1]."""
-    scale = torch.log1p(torch.tensor(LIGHTNESS)).item()
-    return torch.log1p(LIGHTNESS * luma(image).clamp(0, 1)) / scale
+    return lightness_of(luma(image))
+
+
+def lightness_of(luma: Tensor) -> Tensor:
+    """The same of a luma, (B, 1, H, W)."""
+    return torch.log1p(LIGHTNESS * luma.clamp(0, 1)) / math.log1p(LIGHTNESS)
 
 
 def fit_grid(small: Tensor, enhanced: Tensor, *, weights: Tensor | None = None, levels: int = LEVELS,
@@ -50,7 +58,7 @@ def fit_grid(small: Tensor, enhanced: Tensor, *, weights: Tensor | None = None, 
         rows, columns = (max(round(side / cell), 1) for side in x.shape[-2:])
         moments = _moments(x, change, weights, (levels, rows, columns))
         near = _blurred(moments)
-        around = _blurred(_blurred(_blurred(near)))
+        around = _blurred(near, 3)
         whole = moments.mean(dim=(2, 3, 4), keepdim=True)
         return _solved(near + FARTHER[0] * around + FARTHER[1] * whole)
 
@@ -69,15 +77,19 @@ def _moments(x: Tensor, change: Tensor, weights: Tensor | None, size: tuple[int,
                         for k in range(levels)], dim=2)
 
 
-def _blurred(grid: Tensor) -> Tensor:
-    """The grid under (1, 2, 1) / 4 along its three axes, its borders repeated."""
-    for dim in (2, 3, 4):
-        index = torch.arange(grid.shape[dim], device=grid.device)
-        before, after = (index + step for step in (-1, 1))
-        last = grid.shape[dim] - 1
-        grid = (grid.index_select(dim, before.clamp_min(0)) + 2 * grid
-                + grid.index_select(dim, after.clamp_max(last))) / 4
-    return grid
+def _blurred(grid: Tensor, times: int = 1) -> Tensor:
+    """The grid under (1, 2, 1) / 4 along its three axes, its borders repeated, so many times."""
+    levels, rows, columns = (torch.from_numpy(_blur(size, times)).to(grid) for size in grid.shape[-3:])
+    grid = rows @ (grid @ columns)  # both symmetric
+    return (levels @ grid.flatten(-2)).view_as(grid)
+
+
+@cache
+def _blur(size: int, times: int) -> np.ndarray:
+    """What (1, 2, 1) / 4 with repeated borders, applied so many times, is as a matrix, (size, size)."""
+    once = (2 * np.eye(size) + np.eye(size, k=1) + np.eye(size, k=-1)) / 4
+    once[[0, -1], [0, -1]] += 0.25 if size > 1 else 0.5
+    return np.linalg.matrix_power(once, times)
 
 
 def _solved(moments: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isalux_mm.functional.bilateral_grid import lightness
+from isalux_mm.functional.bilateral_grid import lightness_of
 from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 # ours, all of these
@@ -52,11 +52,11 @@ def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Ten
 def _blocks_of(image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
     """Deviation and mean lightness of every block, (B, N) each; below 0 where it does not count."""
     y = luma(image)
+    place = F.avg_pool2d(lightness_of(y)[:, :, 1:-1, 1:-1], BLOCK)
     for dim in (2, 3):
         size = y.shape[dim] - 2
-        y = y.narrow(dim, 0, size) - 2 * y.narrow(dim, 1, size) + y.narrow(dim, 2, size)
+        y = torch.add(y.narrow(dim, 0, size), y.narrow(dim, 1, size), alpha=-2) + y.narrow(dim, 2, size)
     deviation = (F.avg_pool2d(y * y, BLOCK) / GAIN).sqrt().flatten(1)
-    place = F.avg_pool2d(lightness(image)[:, :, 1:-1, 1:-1], BLOCK)
     if hidden is not None:
         place = place.where(F.max_pool2d(hidden[:, :, 1:-1, 1:-1], BLOCK) == 0, -1)
     return deviation, place.flatten(1)

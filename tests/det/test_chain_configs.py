@@ -22,6 +22,9 @@ IMAGES = 4
 ENHANCER_ALONE = ('yolox_nano_joint_enhancer', 'yolox_nano_detect')  # the detector is frozen
 NOTHING_LEARNS = ('yolox_nano_frozen', 'yolox_nano_gamma')
 VARIANTS = ('none', 'frozen', 'joint')
+# what has the fewest parts in common with the joint ones, each of which is tried every time; the rest is slow together
+TRIED = ('retinanet_r50_exdark_none', 'retinanet_r50_exdark_frozen', 'yolox_nano_joint_enhancer', 'yolox_nano_gamma',
+         'yolox_nano_detect', 'yolox_nano_exposure_aware')
 SMALL = {'ResNet': dict(depth=18, base_channels=16), 'Shared2FCBBoxHead': dict(fc_out_channels=64)}
 TO_SMALL = 16  # channels of ResNet-50's stages over those of that ResNet-18's
 
@@ -122,6 +125,7 @@ def test_every_config_of_the_folders_is_here():
     assert {path.stem for path in CONFIGS if path.parent.name == 'exdark'} == {
         f'{detector}_{variant}' for detector in detectors for variant in VARIANTS}
     assert len([path for path in CONFIGS if path.parent.name == 'dark_coco']) >= 5
+    assert {path.stem for path in CONFIGS} >= set(TRIED)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
@@ -132,7 +136,9 @@ def test_head_of_the_config(path):
     assert path.relative_to(ROOT).as_posix() in head[-1]
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', [pytest.param(
+    path, id=path.stem, marks=() if path.stem.endswith('joint') or path.stem in TRIED else pytest.mark.slow)
+    for path in CONFIGS])
 def test_trains_and_predicts(path, tmp_path, monkeypatch):
     # formatting the config for the log would take three quarters of the test's time
     monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))

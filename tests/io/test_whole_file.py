@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from processes import PATIENCE
 
 from isalux_mm.io.whole_file import ENDING_SIGNALS, signals_interrupt, whole_file, whole_path, write_json, write_text
 
@@ -158,7 +159,7 @@ def test_handlers_are_put_back_and_those_of_others_are_left(tmp_path, monkeypatc
 def test_rights_are_those_of_any_new_file(tmp_path, umask):
     code = (f'import os; os.umask({umask}); from isalux_mm.io.whole_file import write_text\n'
             f'write_text({str(tmp_path / "a")!r}, "x"); open({str(tmp_path / "b")!r}, "w").close()')
-    subprocess.run([sys.executable, '-c', code], check=True, timeout=120)
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=PATIENCE)
     assert len({stat.S_IMODE((tmp_path / name).stat().st_mode) for name in 'ab'}) == 1
 
 

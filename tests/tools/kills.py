@@ -23,6 +23,7 @@ OPTIONS = ('default_hooks.logger.interval=1', 'log_processor.window_size=1', 'de
 NOISY = "model['network']['ffn'] = dict(type='MoEFFN', gate=dict(type='NoisyTopKGate'))\n"
 LONGEST = 12  # iterations between a start and the next kill
 PATIENCE = 60  # seconds for a write to be met
+LOOK = 0.0005  # seconds between two looks for one, which takes several thousandths
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def one_kill(folder: Path, iterations: int, in_write: bool, chance: random.Rando
         if in_write:
             end = time.monotonic() + PATIENCE
             while not drafts(work) and time.monotonic() < end:
-                pass
+                time.sleep(LOOK)
         else:
             time.sleep(chance.random() * 0.2)
         process.kill()

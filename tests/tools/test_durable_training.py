@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from kills import kill_and_resume
-from processes import environment, started, wait_until
+from processes import PATIENCE, environment, started, wait_until
 from small_training import ROOT, logged_losses, write_config, write_pairs
 
 from isalux_mm.cli import main
@@ -292,7 +292,7 @@ def test_a_training_that_is_asked_to_end_saves_first(data, tmp_path, short_folde
                  stdout=subprocess.DEVNULL, text=True) as process:
         wait_until(lambda: len(logged_losses(tmp_path / 'work')) > 2, process)
         os.killpg(process.pid, number) if group else process.send_signal(number)
-        said = process.communicate(timeout=120)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130, said[-2000:]
     done = int(re.search(r'after iteration (\d+); .*iter_\1\.pth is saved', said)[1])
     assert checkpoint_of(tmp_path / 'work').name == f'iter_{done}.pth'
@@ -309,6 +309,7 @@ def test_a_folder_whose_sockets_would_have_no_name_is_said_at_the_start(monkeypa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # a dozen trainings, one after the other
 def test_kills_lose_nothing(tmp_path):
     """SIGKILL: `tests/tools/kills.py` prints the table of twenty."""
     kills, iterations, different = kill_and_resume(tmp_path, 4, 2)

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 ECHO = '#!/bin/sh\nfor word in "$(basename "$0")" "$@"; do printf "%s\\n" "$word"; done\n'
@@ -19,7 +20,7 @@ def dry(tmp_path):
 
     def run(script, *words, **environment):
         path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
-        return subprocess.run(['bash', str(TOOLS / script), *words], capture_output=True, text=True, timeout=60,
+        return subprocess.run(['bash', str(TOOLS / script), *words], capture_output=True, text=True, timeout=PATIENCE,
                               env={'PATH': path, **environment})
 
     return run
@@ -58,5 +59,5 @@ def test_too_few_words_show_the_use(dry, script):
 @pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
 @pytest.mark.parametrize('script', sorted(path.name for path in TOOLS.glob('*.sh')))
 def test_shellcheck(script):
-    done = subprocess.run(['shellcheck', str(TOOLS / script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(['shellcheck', str(TOOLS / script)], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout

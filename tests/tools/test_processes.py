@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import environment, started, wait_until
+from processes import PATIENCE, environment, started, wait_until
 from small_training import ROOT, logged_losses, write_config, write_pairs
 
 from isalux_mm.io.checkpoint_file import read_checkpoint
@@ -61,6 +61,6 @@ def test_a_killed_process_ends_the_others(data, tmp_path):
         ranks = [int(pid) for pid in Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()]
         assert len(ranks) == 2
         os.kill(ranks[1], signal.SIGKILL)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode
     assert not [pid for pid in ranks if Path(f'/proc/{pid}').exists()]

@@ -231,6 +231,7 @@ def test_wrong_use(tmp_path, options, error, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_packaged_model_agrees_with_the_inferencer(tmp_path):
     """At a fixed size, which is traced in seconds."""
     report = export_torch(tmp_path / 'isalux.pt2', fixed_size=(37, 53), with_routing=True)
