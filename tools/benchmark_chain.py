@@ -96,9 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pictures = [dataset[i] for i in range(min(options.pictures, len(dataset)))]
     batches = [pseudo_collate(pictures[i:i + options.batch_size])
                for i in range(0, len(pictures), options.batch_size)]
-    chains = {f'{name}, {side}, {mode}': built(behind(cfg.model, name, side, mode), options.checkpoint)
+    chains: dict[str, Any] = {f'{name}, {side}, {mode}': built(behind(cfg.model, name, side, mode), options.checkpoint)
               for name, side, mode in options.variants}
-    alone = built(cfg.model, options.checkpoint)
+    alone: Any = built(cfg.model, options.checkpoint)
     steps: dict[str, Any] = {'alone': (alone.test_step, batches)}
     for name, chain in chains.items():
         ready = [chain.data_preprocessor(copy.deepcopy(batch)) for batch in batches]

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -148,7 +149,7 @@ def alone(name: str, weights: Sequence[str], folder: Path, calls: int) -> Sample
     found = []
     for i in range(calls + 2):
         image = images[i % len(images)]
-        found.append(measure.timed(lambda image=image: call(image), 'cpu'))
+        found.append(measure.timed(partial(call, image), 'cpu'))
     return {key: median(one[key] for one in found[2:]) for key in ('wall', 'cpu')}
 
 

@@ -138,8 +138,8 @@ def update(path: Path, results: Mapping[str, Any], pages: Sequence[Path]) -> Non
 
 def put(path: Path, runs: Mapping[str, dict], pages: Sequence[Path]) -> None:
     """Puts runs into the file of figures, and the figures of the file into the pages."""
-    figures = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
-    figures |= runs
+    known: dict[str, dict] = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+    figures = known | dict(runs)
     write_json(path, figures, indent=1, overwrite=True)
     for page in pages:
         write_text(page, quoted(page.read_text(encoding='utf-8'), figures), overwrite=True)
