@@ -17,6 +17,7 @@ sets = dict(eval15=dict(low='low', gt='gt', title='eval15'))
 rows = [dict(name='A', peer='input'), dict(name='ISALux-MM, b', config='configs/isalux_cpu.py', checkpoint='b')]
 """
 NUMBER = re.compile(r'\d+(?:\.\d+)?')
+VALUE = re.compile(r'\d+(?:\.\d+)?(?:e-\d+)?')  # a CSV's, where a spread may be tiny
 QUALITY = re.compile(r'(?<![\d.])(?:\d\d\.\d\d|0\.\d{3})(?![\d.])')  # decibels, or an SSIM
 HEAD = ('row,how,set,pictures,PSNR,PSNR_low,PSNR_high,PSNR_GTmean,parameters,cpu_seconds,trained_on,config,weights,'
         'source')
@@ -55,7 +56,7 @@ def known_figures() -> set[str]:
     """Every number of the CSVs, as pages write it."""
     return {format(float(value), form) for path in (ROOT / 'docs/tables').glob('*.csv')
             for line in csv.DictReader(path.read_text(encoding='utf-8').splitlines())
-            for value in line.values() if NUMBER.fullmatch(value) for form in ('.2f', '.3f', '.1f', '.2g')}
+            for value in line.values() if VALUE.fullmatch(value) for form in ('.2f', '.3f', '.1f', '.2g')}
 
 
 def test_every_figure_of_readme_is_in_a_csv():
