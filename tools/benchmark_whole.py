@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -40,6 +39,15 @@ GAIN = 0.15  # of the photographs' values
 MODES = dict(full=(), fast=('--fast', ))
 MIB, KIB = 2**20, 1024
 Sample = dict[str, float]
+# a small process around each: Linux counts the memory of whoever starts a process as the process's own peak
+LAUNCHER = f"""
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.run(sys.argv[1:]).returncode
+wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps(dict(wall=wall, cpu=used.ru_utime + used.ru_stime, memory=used.ru_maxrss * {KIB})))
+sys.exit(code)
+"""
 
 
 class Job:
@@ -60,19 +68,13 @@ class Job:
         Raises:
             RuntimeError: if the command fails.
         """
-        start = time.perf_counter()
-        with subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=dict(environment)) as process:
-            output, errors = (stream.read() for stream in (process.stdout, process.stderr) if stream)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - start
+        process = subprocess.run([sys.executable, '-S', '-c', LAUNCHER, *self.command], capture_output=True, text=True,
+                                 env=dict(environment), check=False)
         if process.returncode:
-            raise RuntimeError(f'{" ".join(self.command)} failed: {errors.strip().splitlines()[-1:]}')
-        memory = usage.ru_maxrss * KIB
-        if self.inner:
-            return dict(json.loads(output.splitlines()[-1]), memory=memory)
-        return dict(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=memory)
+            raise RuntimeError(f'{" ".join(self.command)} failed: {process.stderr.strip().splitlines()[-1:]}')
+        *output, found = process.stdout.splitlines()
+        sample = json.loads(found)
+        return sample | json.loads(output[-1]) if self.inner else sample
 
 
 def isalux(*arguments: object) -> list[str]:
@@ -223,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sample = jobs[name].run(environment)
                 raw['samples'].append(dict(job=name, round=number, **sample))
                 print(f'round {number + 1}: {name} {sample["wall"]:.3g} s', file=sys.stderr, flush=True)
-            write_json(known, raw, indent=1, overwrite=True)
+                write_json(known, raw, indent=1, overwrite=True)
     rows = summary(raw['samples'], raw['counts'])
     text = '\n'.join(table(figures.WHOLE_HEADER, lines_of(rows)))
     write_text(args.out / 'whole.md', text, overwrite=True)

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from isalux_mm.apis.dtypes import AUTO, chosen_dtype
 from isalux_mm.apis.explaining import draw_explained
 from isalux_mm.apis.jobs import (
     Enhanced,
@@ -60,7 +61,8 @@ class EnhanceInferencer(NetworkInferencer):
         device: 'cpu', 'cuda:0'; the accelerator where there is one by default.
         scope: default scope of the config's types.
         show_progress: whether a bar is shown, on standard error.
-        dtype: 'float32', 'float16' or 'bfloat16': the network computes in it.
+        dtype: 'float32', 'float16' or 'bfloat16': the network computes in it. 'auto' chooses by what was measured
+            (`apis.dtypes`); attribute `dtype` says what, `dtype_reason` why.
         tile: side of the tiles that a large picture is worked in, pixels; `None` chooses by size, 0 never tiles.
         mode: 'full', or 'fast': the network sees a small copy, what it decides is carried to the picture
             (`inference.fast`), in strips of rows; explanations are of the small copy.
@@ -89,13 +91,14 @@ class EnhanceInferencer(NetworkInferencer):
                  tile: int | None = None,
                  mode: str = 'full',
                  at_once: int = 1):
-        check_choice(dtype, DTYPES, 'dtype')
+        check_choice(dtype, (*DTYPES, AUTO), 'dtype')
         if at_once < 1:
             raise ValueError(f'at_once must be at least 1, got {at_once}')
         check_mode(mode, tile)
         super().__init__(model, weights, device, scope, show_progress)
-        self.tile, self.dtype, self.mode, self.at_once = tile, dtype, mode, at_once
-        self.network = prepare_for_inference(self.trained, dtype=dtype)
+        self.tile, self.mode, self.at_once = tile, mode, at_once
+        self.dtype, self.dtype_reason = chosen_dtype(mode, self.device) if dtype == AUTO else (dtype, 'asked for')
+        self.network = prepare_for_inference(self.trained, dtype=self.dtype)
         self.report = EnhanceReport()
 
     def __call__(self,

@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from isalux_mm.cli.options import add_model_options, add_tone_options, tone_of
+from isalux_mm.cli.options import add_model_options, add_tone_options, say_dtype, tone_of
 from isalux_mm.cli.process import keep_memory, let_threads_sleep
 
 
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             show_progress=sys.stderr.isatty() and not args.quiet)
     except ImportError as error:
         raise ValueError(str(error)) from error
+    say_dtype(args, enhancer.inferencer)
     report = enhancer(
         args.source, args.out, codec=args.codec, crf=args.crf, source_format=args.source_format,
         source_options=dict(args.source_option), max_frames=args.max_frames, overwrite=args.overwrite,

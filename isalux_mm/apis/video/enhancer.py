@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.device import get_device
 
+from isalux_mm.apis.dtypes import AUTO, chosen_dtype
 from isalux_mm.apis.inferencer import EnhanceInferencer
+from isalux_mm.apis.loading import reachable_device
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.video.containers import check_paths, created, import_av, is_address, local, opened
 from isalux_mm.apis.video.encoding import DEPTHS, codec_for, default_depth, encoder_options, quiet_encoders
@@ -48,7 +51,11 @@ class VideoEnhancer:
                  time_constant: float = TIME_CONSTANT, show_progress: bool = True):
         check_choice(mode, MODES, 'mode')
         self.av = import_av()
+        reason = 'asked for'
+        if dtype == AUTO:
+            dtype, reason = chosen_dtype(mode, reachable_device(device or get_device()))
         self.inferencer = EnhanceInferencer(model, weights, device, dtype=dtype, show_progress=False)
+        self.inferencer.dtype_reason = reason
         self.mode, self.time_constant, self.show_progress = mode, time_constant, show_progress
         self.begun()  # raises now what would be raised later
 
