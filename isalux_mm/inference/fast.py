@@ -17,7 +17,6 @@ from isalux_mm.functional.visible import seen
 from isalux_mm.inference.fast_rendering import rendered
 from isalux_mm.inference.tiled import network_inside
 from isalux_mm.models.base import EnhancementNetwork
-from isalux_mm.models.isalux import ISALux
 from isalux_mm.models.statistics import Tile, weighing
 
 MODES = ('full', 'fast')
@@ -185,7 +184,7 @@ class FastNetwork(nn.Module):
     def _share(self, small: Tensor, scale: float) -> Tensor:
         """The share of `FastMaps`; places look as far as in a picture of full size, one small pixel at least."""
         inside = network_inside(self.network)
-        if not isinstance(inside, ISALux) or 'black' not in inside.safeguards:
+        if 'black' not in getattr(inside, 'safeguards', ()):
             return small.new_ones(len(small), 1, 1, 1)
         return lit_share(small.amax(dim=1, keepdim=True), max(round(GUARD_REACH / scale), 1))
 

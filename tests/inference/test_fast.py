@@ -41,6 +41,15 @@ def guarded_network(**changes) -> nn.Module:
     return network
 
 
+def guarded_affine_network() -> nn.Module:
+    """The small network, likewise."""
+    torch.manual_seed(0)
+    network = MODELS.build(dict(type='AffineNetwork', safeguards=('fade', 'gray', 'black'))).eval()
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return network
+
+
 @pytest.mark.parametrize('size', SIZES)
 def test_a_network_that_changes_nothing_changes_nothing(size):
     torch.manual_seed(0)
@@ -106,11 +115,12 @@ def test_a_smooth_sky_has_no_blocks():
     assert (steps[:, 15:-15] / around).max() < 3
 
 
+@pytest.mark.parametrize('network', [guarded_network, guarded_affine_network])
 @torch.no_grad()
-def test_a_lamp_in_black_leaves_black_black():
+def test_a_lamp_in_black_leaves_black_black(network):
     low = torch.zeros(1, 3, 400, 600)
     low[..., 190:210, 290:310] = torch.tensor([1.0, 0.9, 0.6]).view(3, 1, 1)
-    out = FastNetwork(guarded_network())(low)
+    out = FastNetwork(network())(low)
     assert (out[..., 190:210, 290:310] - low[..., 190:210, 290:310]).abs().max() > 0.01, 'the lamp is to change'
     away = torch.ones(400, 600, dtype=torch.bool)
     away[160:240, 260:340] = False  # three small pixels around the lamp
