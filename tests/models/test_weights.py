@@ -34,9 +34,10 @@ MEANWHILE = {
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.6, most=1.15)),
     'isalux_detect_small': dict(  # which learned from it
+        exposure_jump=Demand('largest step between exposures', most=0.07),
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.55, most=1.15)),
-    'isalux_lol': dict(exposure_jump=Demand('trained on dark pictures alone', most=0.07)),
+    'isalux_lol': dict(exposure_jump=Demand('trained on dark pictures alone', most=0.08)),
 }
 ROOT = Path(__file__).resolve().parents[2]
 HOLDOUT = ROOT / 'configs/_base_/datasets/lol_v1_holdout.py'
