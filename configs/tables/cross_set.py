@@ -27,6 +27,9 @@ rows = [
         trained_on='photographs made dark, then LOL-v1'),
     dict(
         name='ISALux-MM, other camera', config='configs/isalux_other_camera.py',
+        options={'optim_wrapper.type': 'BFloat16OptimWrapper', 'train_dataloader.num_workers': 0,
+                 'train_dataloader.persistent_workers': False, 'val_dataloader.num_workers': 0,
+                 'val_dataloader.persistent_workers': False},
         trained_on='photographs made dark, then the other camera'),
     dict(
         name='ISALux-MM, general', config='configs/isalux_general.py', checkpoint='isalux_general',
