@@ -1,6 +1,6 @@
 # The illumination-prior variant on pairs of another camera than LOL's in hours of a CPU, a third of them held out to
 # choose and to stop by; the way back from LOL-v1 for the table of what crosses from one camera to the other.
-# Expected: not trained yet.
+# Expected: see docs/benchmarks.md (across cameras).
 # python tools/train.py configs/isalux_other_camera.py
 _base_ = ['./isalux_lol_finetune.py', './_base_/datasets/other_camera_holdout.py']
 
