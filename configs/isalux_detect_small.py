@@ -2,6 +2,8 @@
 # For `ISALuxNeck(mode='fast')`. Expected: docs/detection.md.
 # The packaged weights learned from every second photograph of BSDS500's training part and COCO's 160 training pictures:
 # python tools/distill.py configs/isalux_detect_small.py isalux_detect OUT.safetensors --photographs FOLDER FOLDER
+# On photographs made dark instead, as any network of the package:
+# python tools/train.py configs/isalux_detect_small.py
 _base_ = ['./isalux_detect.py']
 
 model = dict(
