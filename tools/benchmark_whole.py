@@ -28,7 +28,7 @@ from benchmarking.report import table
 
 from isalux_mm.io.images import list_images
 from isalux_mm.io.places import check_writable, disk_errors_told
-from isalux_mm.io.whole_file import write_json, write_text
+from isalux_mm.io.whole_file import whole_file, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES, RUN = ROOT / 'docs/figures.json', 'whole'
@@ -90,8 +90,8 @@ def dark(folder: Path, number: int, size: tuple[int, int]) -> np.ndarray:
 def written(path: Path, image: np.ndarray) -> Path:
     """Writes an image, TIFF in 16 bits, others in 8."""
     samples = np.round(image * 257).astype(np.uint16) if path.suffix == '.tif' else np.round(image).astype(np.uint8)
-    if not cv2.imwrite(str(path), samples):
-        raise ValueError(f'{path} could not be written')
+    with whole_file(path) as file:
+        file.write(cv2.imencode(path.suffix, samples)[1].tobytes())
     return path
 
 
