@@ -184,3 +184,19 @@ def test_an_export_never_falls_on_what_it_is_made_of(call, tmp_path, arguments):
     code, _, err = call(*arguments, '--overwrite')
     assert code == 2 and 'out must lead to other files than the inputs' in err
     assert (tmp_path / 'curve.py').read_text() == CURVE and (tmp_path / 'w.onnx').read_text() == 'weights'
+
+
+def test_fast_mode_is_that_of_the_inferencer(call, tmp_path):
+    save(tmp_path / 'a.png')
+    assert call('enhance', 'a.png', '--out', 'fast', '--fast', *OPTIONS)[0] == 0
+    assert call('enhance', 'a.png', '--out', 'full', *OPTIONS)[0] == 0
+    found, full = (read_picture(tmp_path / folder / 'a.png').samples() for folder in ('fast', 'full'))
+    fast = EnhanceInferencer('curve.py', device='cpu', mode='fast', show_progress=False)
+    np.testing.assert_array_equal(found, fast('a.png')['predictions'][0])
+    assert (found != full).any() and abs(found.astype(float) - full).mean() < 20
+
+
+def test_fast_mode_knows_no_tiles(call, tmp_path):
+    save(tmp_path / 'a.png')
+    code, _, errors = call('enhance', 'a.png', '--out', 'out', '--fast', '--tile', '64', *OPTIONS)
+    assert code == 2 and 'tile' in errors and not (tmp_path / 'out').exists()

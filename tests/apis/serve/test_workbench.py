@@ -53,6 +53,15 @@ def test_the_tile_is_handed_on(bench, tmp_path, monkeypatch):
     np.testing.assert_allclose(tiled, whole, atol=1.5 / 255)
 
 
+def test_the_mode_is_handed_on(bench, tiny, tmp_path):
+    path = save(tmp_path / 'a.png')
+    full, fast, own = (read_picture(bench.enhance(path, Wish(mode=mode)).download).samples()
+                       for mode in ('full', 'fast', None))
+    np.testing.assert_array_equal(fast, tiny.with_mode('fast')(path)['predictions'][0])
+    np.testing.assert_array_equal(own, full)
+    assert (fast != full).any() and bench.inferencer.mode == 'full'
+
+
 def test_an_explanation_is_drawn(bench, tmp_path):
     drawing = read_picture(bench.explain(save(tmp_path / 'a.jpg'))).image
     assert drawing.shape[0] > 200 and drawing.std() > 0.05
