@@ -105,9 +105,9 @@ def damaged(path: Path, seed: int) -> Path:
     return whole(path, bytes(content))
 
 
-def handles() -> int | None:
-    """Open files of this process, where the system tells."""
-    return len(os.listdir(HANDLES)) if HANDLES.is_dir() else None
+def handles() -> int:
+    """Open files of this process, 0 where the system does not tell."""
+    return len(os.listdir(HANDLES)) if HANDLES.is_dir() else 0
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def enhanced(tiny_files, tmp_path, capsys):
         made(tmp_path / 'in')
         source, out, before = builder(tmp_path / 'in'), made(tmp_path / 'out') / 'out.mkv', handles()
         code = main(['video', str(source), str(out), '--model', config, '--weights', weights, '--device', 'cpu'])
-        assert handles() == before, 'no file is left open'
+        assert handles() <= before, 'no file is left open'
         assert {path.name for path in out.parent.iterdir()} <= {'out.mkv'}, 'no draft is left'
         return code, out, *capsys.readouterr()
 
