@@ -153,3 +153,9 @@ def test_a_head_that_predicts_in_its_own_way_is_refused(yolox):
 def test_a_plain_detector_is_refused(yolox):
     with pytest.raises(ValueError, match='must be an EnhancedDetector, .* got YOLOX'):
         ExportableDetection(yolox.detector)
+
+
+def test_an_enhancer_in_fast_mode_is_refused(yolox, monkeypatch):
+    monkeypatch.setattr(yolox.enhancer, 'mode', 'fast')
+    with pytest.raises(ValueError, match="enhancer must be in mode 'full' to be exported, .* got 'fast'"):
+        ExportableDetection(yolox)
