@@ -200,3 +200,14 @@ def test_fast_mode_knows_no_tiles(call, tmp_path):
     save(tmp_path / 'a.png')
     code, _, errors = call('enhance', 'a.png', '--out', 'out', '--fast', '--tile', '64', *OPTIONS)
     assert code == 2 and 'tile' in errors and not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(('folder', 'name'), [('work', 'detector_tested.py'), ('elsewhere', 'detector.py')])
+def test_a_config_in_the_work_folder_is_not_written_over(tmp_path, folder, name):
+    config = tmp_path / 'work/detector.py'
+    config.parent.mkdir()
+    config.write_text("test_dataloader = dict(dataset=dict(pipeline=[dict(type='DarkenImage', gain=1.0)]))\n")
+    args = argparse.Namespace(config=str(config), work_dir=str(tmp_path / folder), cfg_options=None, launcher='none',
+                              local_rank=0, out=None, csv=None, overwrite=False)
+    for gain in (1, 0.1):
+        assert os.path.basename(runner_config(args, gain).filename) == name  # mmengine's Runner dumps to this name

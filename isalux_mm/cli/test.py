@@ -143,6 +143,16 @@ def set_gain(cfg: 'Config', gain: float) -> None:
         transform.gain = gain
 
 
+def keep_source(cfg: 'Config') -> None:
+    """Has the runner, which writes its config to the work folder, not write it over the file that was read.
+
+    A config that a training left there would lose the training, and the next gain would read what the last one left.
+    """
+    source = Path(cfg.filename)
+    if Path(cfg.work_dir, source.name).resolve() == source.resolve():
+        object.__setattr__(cfg, '_filename', f'{source.stem}_tested{source.suffix}')
+
+
 def runner_config(args: argparse.Namespace, gain: float | None = None) -> 'Config':
     """The config of one test.
 
@@ -155,6 +165,7 @@ def runner_config(args: argparse.Namespace, gain: float | None = None) -> 'Confi
         set_gain(cfg, gain)
     cfg.load_from, cfg.resume = None, False
     drop_training(cfg)
+    keep_source(cfg)
     if args.out:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(
             type='isalux_mm.SaveEnhancedHook', out_dir=str(of_gain(args, Path(args.out), gain)),
