@@ -9,7 +9,10 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from isalux_mm.chain.fade import AUTO, checked_fade, faded, needed
+from isalux_mm.functional.bilateral_grid import LEVELS, lightness
 from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.functional.noise_removal import noise_at, noise_levels
+from isalux_mm.functional.quick_noise_removal import noise_of
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.inference.fast import MODES, FastNetwork
 from isalux_mm.model_zoo import find_weights
@@ -34,7 +37,8 @@ class ISALuxNeck(BaseModule):
     guided filter (He and Sun, 2015): out = a I + b per pixel and channel, fitted in windows of the reduced pair and
     interpolated. Detail and edges come from the full-resolution image itself, so there are no halos of a blurred gain
     map; no parameters, any network, gradients pass. Where a window has no contrast the fit falls back to the gain.
-    A network that changes nothing changes nothing at any resolution.
+    The picture's own noise would be amplified with its detail, so it is removed again (`functional.noise_removal`),
+    which a network at full resolution does itself. A network that changes nothing changes nothing at any resolution.
 
     A picture that is well lit passes as it is, bit for bit, and where no gradient is wanted the network does not even
     run for it: `fade`.
@@ -49,7 +53,9 @@ class ISALuxNeck(BaseModule):
         work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
         mode: 'full', or 'fast', of which `inference.fast` tells: the network sees a small copy of a size of its own
             choice, or of `work_short_side`; maps of colour by place and lightness carry its result, not lines by
-            channel, and noise that they add is removed, which 'full' leaves at a reduced resolution. Gradients pass.
+            channel. Gradients pass.
+        denoise: whether noise that is amplified at full resolution, in fast mode or behind `work_short_side`, is
+            removed.
         clamp_output: clamp to [0, 1]. Clipped pixels pass no gradient in joint training, hence not by default.
         fade: two values of a picture's `light` (`functional.safeguards`): up to the first it gets the whole change,
             from the second on none. 'auto' takes those that were measured, see `chain.fade`; `None` enhances every one.
@@ -68,6 +74,7 @@ class ISALuxNeck(BaseModule):
                  frozen: bool = False,
                  work_short_side: int | None = None,
                  mode: str = 'full',
+                 denoise: bool = True,
                  clamp_output: bool = False,
                  fade: Sequence[float] | Literal['auto'] | None = AUTO,
                  init_cfg: dict | None = None):
@@ -80,7 +87,7 @@ class ISALuxNeck(BaseModule):
         if checkpoint is None and isinstance(network, str):
             checkpoint = network
         self.checkpoint, self.frozen = checkpoint, frozen
-        self.work_short_side, self.mode = work_short_side, mode
+        self.work_short_side, self.mode, self.denoise = work_short_side, mode, denoise
         self.clamp_output, self.fade = clamp_output, checked_fade(fade)
         self.lacks_weights = False
         self.last_routings: list[Routing] = []
@@ -160,7 +167,7 @@ class ISALuxNeck(BaseModule):
             raise ValueError(f'the enhancement network must keep the size: {tuple(reduced.shape)} went in, '
                              f'{tuple(enhanced.shape)} came out of {type(self.network).__name__}')
         if reduced is not image:
-            enhanced = carry_over(reduced, enhanced, image)
+            enhanced = carry_over(reduced, enhanced, image, denoise=self.denoise)
         return enhanced.clamp(0, 1) if self.clamp_output else enhanced
 
     def _reduced(self, image: Tensor) -> Tensor:
@@ -174,7 +181,7 @@ class ISALuxNeck(BaseModule):
 
     def _fast(self, image: Tensor) -> Tensor:
         # not kept: the network is the neck's
-        fast = FastNetwork(self.network, short_side=self.work_short_side, compiled=True)
+        fast = FastNetwork(self.network, short_side=self.work_short_side, denoise=self.denoise, compiled=True)
         small = fast.reduced(image)
         return fast.render(image, fast.fitted(image, small, self._run(small, fast.whole(image, small))))
 
@@ -200,7 +207,7 @@ def joined(known: list[Routing], new: list[Routing]) -> list[Routing]:
     return [Routing(*map(torch.cat, zip(a, b))) for a, b in zip(known, new)] if known else list(new)
 
 
-def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor) -> Tensor:
+def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor, *, denoise: bool = False) -> Tensor:
     """Applies the change from `reduced` to `enhanced` to the full-resolution image (fast guided filter; the
     fall-back to the gain and the weighted average are ours).
 
@@ -212,6 +219,7 @@ def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor) -> Tensor:
         reduced: (B, 3, h, w), the image at the working resolution.
         enhanced: (B, 3, h, w), the network's result.
         image: (B, 3, H, W).
+        denoise: whether the noise that the lines add by their slope is removed.
 
     Returns:
         (B, 3, H, W); equal to `image` where `enhanced` is `reduced`.
@@ -228,7 +236,13 @@ def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor) -> Tensor:
         parts = [window_mean(trust * part) / window_mean(trust) for part in (slope, mean_y - slope * mean_x)]
         lines = F.interpolate(torch.cat(parts, dim=1), size=image.shape[-2:], mode='bilinear', align_corners=False)
         slope, intercept = lines.chunk(2, dim=1)
-        return (slope * image + intercept).to(enhanced.dtype)
+        bright = slope * image + intercept
+        if denoise:
+            full = image.to(dtype)
+            noise = noise_at(noise_levels([full], LEVELS), lightness(full))
+            added = (slope.mean(dim=1, keepdim=True) - 1).clamp_min(0)
+            bright = bright - noise_of(bright, added * noise)
+        return bright.to(enhanced.dtype)
 
 
 def window_mean(x: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Ten
     if not found:
         return pieces[0].new_zeros(len(pieces[0]), levels)
     deviation, place = (torch.cat(parts, dim=1) for parts in zip(*found))
-    return torch.stack([_by_level(*one, levels) for one in zip(deviation, (place * (levels - 1)).round())])
+    return _by_level(deviation, (place * (levels - 1)).round(), levels)
 
 
 def _blocks_of(image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -63,14 +63,32 @@ def _blocks_of(image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def _by_level(deviation: Tensor, place: Tensor, levels: int) -> Tensor:
-    found: dict[int, Tensor] = {}
-    for level in range(levels):
-        own = deviation[place == level]
-        if len(own) >= FEWEST:
-            found[level] = own.sort().values[int(CALM * len(own))]
-    if not found:
-        return deviation.new_zeros(levels)
-    return torch.stack([found[min((abs(k - level), k) for k in found)[1]] for level in range(levels)])
+    """Of the blocks (B, N) of every level the calmest quarter's deviation, (B, levels); no shape depends on a value."""
+    level = torch.arange(levels, device=place.device)
+    own = place[:, None] == level[:, None]  # (B, levels, N)
+    count = own.sum(dim=2)
+    calmest = deviation[:, None].where(own, torch.inf).sort(dim=2).values
+    found = calmest.gather(2, (CALM * count).long()[..., None]).squeeze(2)
+    distance = (level[:, None] - level).abs() * levels + level  # of two as near, the darker one
+    known = count >= FEWEST
+    nearest = distance.where(known[:, None], levels**3).argmin(dim=2)
+    return found.gather(1, nearest).where(known.any(dim=1, keepdim=True), 0)
+
+
+def noise_at(levels: Tensor, lightness: Tensor) -> Tensor:
+    """The noise of every pixel.
+
+    Args:
+        levels: from `noise_levels`, (B, levels).
+        lightness: of the pixels, as of `bilateral_grid.lightness`, (B, 1, H, W).
+
+    Returns:
+        (B, 1, H, W), interpolated between the levels.
+    """
+    place = lightness.clamp(0, 1).flatten(1) * (levels.shape[1] - 1)
+    lower = place.detach().floor().clamp_max(levels.shape[1] - 2)
+    index = lower.long()
+    return torch.lerp(levels.gather(1, index), levels.gather(1, index + 1), place - lower).view_as(lightness)
 
 
 def differences(image: Tensor) -> Tensor:

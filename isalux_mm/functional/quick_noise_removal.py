@@ -2,12 +2,23 @@
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
-from isalux_mm.functional.noise_removal import BANDS, COLOR, MULTIPLE, STRENGTH, TINY, WINDOW
+from isalux_mm.functional.noise_removal import BANDS, COLOR, MULTIPLE, STRENGTH, TINY, WINDOW, removed
 
 LEAST_SIDE = MULTIPLE * WINDOW  # of a picture whose smallest band has a window's border on either side
+
+
+def noise_of(bright: Tensor, deviation: Tensor) -> Tensor:
+    """`removed` of pictures of any size, quickly where that is possible."""
+    h, w = bright.shape[-2:]
+    padding = (0, -w % MULTIPLE, 0, -h % MULTIPLE)
+    if any(padding):
+        bright, deviation = (F.pad(x, padding, mode='replicate') for x in (bright, deviation))
+    remove = quickly_removed if is_quick(bright, deviation) else removed
+    return remove(bright, deviation)[:, :, :h, :w]
 
 
 def is_quick(bright: Tensor, deviation: Tensor) -> bool:

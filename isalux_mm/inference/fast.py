@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from isalux_mm.functional.bilateral_grid import LEVELS, change_of, fit_grid, gain_of, lightness, rows_of, sliced
 from isalux_mm.functional.checks import check_image
 from isalux_mm.functional.compiling import is_compilable
-from isalux_mm.functional.noise_removal import MULTIPLE, REACH, noise_levels, removed
-from isalux_mm.functional.quick_noise_removal import is_quick, quickly_removed
+from isalux_mm.functional.noise_removal import MULTIPLE, REACH, noise_levels
+from isalux_mm.functional.quick_noise_removal import noise_of
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.functional.safeguards import REACH as GUARD_REACH
 from isalux_mm.functional.safeguards import darkness_confidence, lit_share
@@ -178,7 +178,7 @@ class FastNetwork(nn.Module):
             change, noise = change * share, noise * share
         bright = part + change.to(part.dtype)
         if self.denoise:
-            bright = bright - _noise_of(bright.to(noise.dtype), noise).to(bright.dtype)
+            bright = bright - noise_of(bright.to(noise.dtype), noise).to(bright.dtype)
         return bright[:, :, rows[0] - first:rows[1] - first]
 
     def _share(self, small: Tensor, scale: float) -> Tensor:
@@ -192,16 +192,6 @@ class FastNetwork(nn.Module):
 def _shrunk(visible: Tensor | None, small: Tensor) -> Tensor | None:
     """How much the pixels of the small picture count."""
     return None if visible is None else F.adaptive_avg_pool2d(visible, size_of(small))
-
-
-def _noise_of(bright: Tensor, deviation: Tensor) -> Tensor:
-    """`removed` of pictures of any size."""
-    h, w = size_of(bright)
-    padding = (0, -w % MULTIPLE, 0, -h % MULTIPLE)
-    if any(padding):
-        bright, deviation = (F.pad(x, padding, mode='replicate') for x in (bright, deviation))
-    remove = quickly_removed if is_quick(bright, deviation) else removed
-    return remove(bright, deviation)[:, :, :h, :w]
 
 
 def share_of(share: Tensor, size: tuple[int, int], height: int, first: int) -> Tensor:

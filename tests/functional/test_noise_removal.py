@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from isalux_mm.functional.noise_removal import colors, differences, noise_levels, removed
+from isalux_mm.functional.noise_removal import CALM, FEWEST, _by_level, colors, differences, noise_at, noise_levels, removed
 
 
 @pytest.mark.parametrize('deviation', [0.004, 0.02])
@@ -25,6 +25,35 @@ def test_each_lightness_has_its_own_noise():
 
 def test_a_picture_too_small_to_tell_has_none():
     assert not noise_levels([torch.rand(2, 3, 5, 300)], 8).any()
+
+
+def _plain_levels(deviation, level, levels):
+    """The same in plain words: by level the calmest quarter of its blocks; a rare one has what the nearest has."""
+    found = {}
+    for k in range(levels):
+        own = sorted(d for d, at in zip(deviation, level) if at == k)
+        if len(own) >= FEWEST:
+            found[k] = own[int(CALM * len(own))]
+    if not found:
+        return [0.0] * levels
+    return [found[min(found, key=lambda at: (abs(k - at), at))] for k in range(levels)]
+
+
+@pytest.mark.parametrize('seed', range(4))
+@pytest.mark.parametrize('size', [(10, 42), (42, 90), (90, 202)], ids=['of 5', 'of 55', 'of 275 blocks'])
+def test_levels_are_those_of_the_plain_rule(monkeypatch, seed, size):
+    blocks = {}
+    monkeypatch.setattr('isalux_mm.functional.noise_removal._by_level',
+                        lambda *found: blocks.update(zip(('deviation', 'level', 'levels'), found)) or _by_level(*found))
+    torch.manual_seed(seed)
+    image = torch.rand(2, 1, *size).expand(2, 3, *size) * torch.linspace(0, 1, size[1])**2
+    for found, deviation, level in zip(noise_levels([image], 8), blocks['deviation'], blocks['level']):
+        assert found.tolist() == _plain_levels(deviation.tolist(), level.tolist(), 8)
+
+
+def test_between_two_levels_noise_is_interpolated():
+    found = noise_at(torch.tensor([[0.0, 1.0, 3.0]]), torch.tensor([[[[0.0, 0.25, 0.5, 0.75, 1.0, 1.5]]]]))
+    assert found.flatten().tolist() == [0.0, 0.5, 1.0, 2.0, 3.0, 3.0]
 
 
 def test_color_differences_and_back():
