@@ -1,6 +1,6 @@
 # Ahead of a detector at little cost: a network of 0.1 M parameters that learned what `isalux_detect` makes of small copies.
 # For `ISALuxNeck(mode='fast')`. Expected: docs/detection.md.
-# The packaged weights learned from every second photograph of BSDS500's training part and COCO's 160 training pictures:
+# The packaged weights learned from BSDS500's training part and 160 of COCO's training pictures:
 # python tools/distill.py configs/isalux_detect_small.py isalux_detect OUT.safetensors --photographs FOLDER FOLDER
 # On photographs made dark instead, as any network of the package:
 # python tools/train.py configs/isalux_detect_small.py

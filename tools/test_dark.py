@@ -2,7 +2,7 @@
 
     python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004
     python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004 --enhancer isalux_detect
-    python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004 --enhancer isalux_detect_small --mode fast
+    python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004 --enhancer isalux_detect_small --work-short-side 32
 
 CONFIG and CHECKPOINT are the detector's own, unchanged. The set is the one that the config tests on, or that of
 `--annotations` and `--images`, with the classes of the detector. The darkness hangs on the picture's id, the gain and
@@ -26,7 +26,7 @@ from isalux_mm.io.whole_file import write_text
 LOADING = 'LoadImageFromFile'
 
 
-def behind(model: dict, enhancer: str, work_short_side: int | None, mode: str = 'full') -> ConfigDict:
+def behind(model: dict, enhancer: str, work_short_side: int | None, mode: str = 'fast') -> ConfigDict:
     """The config of a detector behind a packaged enhancer; of one that is a chain already, with this enhancer."""
     neck = dict(type='isalux_mm.ISALuxNeck', network=enhancer, work_short_side=work_short_side, frozen=True,
                 mode=mode)
@@ -80,7 +80,7 @@ def own_options() -> argparse.ArgumentParser:
     parser.add_argument('--images', type=Path, help='folder of its pictures')
     parser.add_argument('--enhancer', help='a packaged model to put ahead (isalux models); none by default')
     parser.add_argument('--work-short-side', type=int, default=64, help='at which the enhancer works (64)')
-    parser.add_argument('--mode', choices=MODES, default='full', help='of the enhancer (full)')
+    parser.add_argument('--mode', choices=MODES, default='fast', help='of the enhancer (fast)')
     parser.add_argument('--noise-seed', type=int, default=0, help='of the first draw of the darkness (0)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/test_dark'), help='for config and logs')
     return parser

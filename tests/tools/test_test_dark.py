@@ -48,8 +48,8 @@ def test_with_one_it_stands_behind_it_frozen(model):
     found = behind(model, 'isalux_zero_shot', 96)
     assert found.detector == dict(type='RetinaNet')
     assert found.enhancer == dict(type='isalux_mm.ISALuxNeck', network='isalux_zero_shot', work_short_side=96,
-                                  frozen=True, mode='full')
-    assert behind(model, 'isalux_zero_shot', None, 'fast').enhancer.mode == 'fast'
+                                  frozen=True, mode='fast')
+    assert behind(model, 'isalux_zero_shot', None, 'full').enhancer.mode == 'full'
 
 
 def test_a_set_of_ones_own(tmp_path):
