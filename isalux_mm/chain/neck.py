@@ -11,6 +11,7 @@ from torch import Tensor
 from isalux_mm.chain.fade import AUTO, checked_fade, faded
 from isalux_mm.functional.bilateral_grid import LEVELS, lightness
 from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.functional.compiling import is_compilable
 from isalux_mm.functional.noise_removal import noise_at, noise_levels
 from isalux_mm.functional.quick_noise_removal import noise_of
 from isalux_mm.functional.resizing import reduced_size, size_of
@@ -241,7 +242,7 @@ def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor, *, denoise: boo
         bright = slope * image + intercept
         if denoise:
             full = image.to(dtype)
-            noise = noise_at(noise_levels([full], LEVELS), lightness(full))
+            noise = noise_at(noise_levels([full], LEVELS, compiled=is_compilable(full)), lightness(full))
             added = (slope.mean(dim=1, keepdim=True) - 1).clamp_min(0)
             bright = bright - noise_of(bright, added * noise)
         return bright.to(enhanced.dtype)
