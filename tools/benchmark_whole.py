@@ -19,22 +19,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from benchmark_video import STEP, panned, photograph, write_clip
 from benchmarking import figures, measure
+from benchmarking.pictures import is_written, written
 from benchmarking.report import table
 
 from isalux_mm.io.images import list_images
 from isalux_mm.io.places import check_writable, disk_errors_told
-from isalux_mm.io.whole_file import whole_file, write_json, write_text
+from isalux_mm.io.whole_file import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES, RUN = ROOT / 'docs/figures.json', 'whole'
 SIZE, LARGE, SMALL = (400, 600), (4000, 6000), (96, 128)
 VIDEO_SIZE = (720, 1280)
-FORMATS = ('jpg', 'png', 'tif', 'webp')
+FORMATS = ('jpg', 'png', 'tif', 'webp', 'avif', 'heic', 'dng')
 GAIN = 0.15  # of the photographs' values
 MODES = dict(full=(), fast=('--fast', ))
 MIB, KIB = 2**20, 1024
@@ -87,14 +87,6 @@ def dark(folder: Path, number: int, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(GAIN * photograph(folder, number, size)[:size[0], :size[1], ::-1])
 
 
-def written(path: Path, image: np.ndarray) -> Path:
-    """Writes an image, TIFF in 16 bits, others in 8."""
-    samples = np.round(image * 257).astype(np.uint16) if path.suffix == '.tif' else np.round(image).astype(np.uint8)
-    with whole_file(path) as file:
-        file.write(cv2.imencode(path.suffix, samples)[1].tobytes())
-    return path
-
-
 def jobs_of(args: argparse.Namespace, place: Path) -> dict[str, Job]:
     """Every job by its name, its pictures written into a folder."""
     out, jobs = place / 'out', dict[str, Job]()
@@ -107,7 +99,7 @@ def jobs_of(args: argparse.Namespace, place: Path) -> dict[str, Job]:
     jobs['cold start, 128x96 PNG, full'] = Job(enhance(small))
     jobs['cold start, 128x96 PNG, fast'] = Job(enhance(small, '--fast'))
     image = dark(args.photographs, 0, SIZE)
-    for suffix in FORMATS:
+    for suffix in filter(is_written, FORMATS):
         jobs[f'600x400 {suffix.upper()}, fast'] = Job(enhance(written(place / f'middle.{suffix}', image), '--fast'))
     jobs['600x400 JPG, full'] = Job(enhance(place / 'middle.jpg'))
     large = written(place / 'large.jpg', dark(args.photographs, 0, LARGE))

@@ -52,7 +52,7 @@ class Tone:
         """
         white, out = white_level(seen(enhanced, visible)), enhanced if in_place else torch.empty_like(enhanced)
         if in_place and self._is_plain and out[0, 0].numel() >= MANY_PIXELS and is_compilable(out, low):
-            from isalux_mm.functional.compiled import soften
+            from isalux_mm.functional.compiled_tone import soften
             for image, dark, level in zip(out, low, white):
                 in_rows(soften, image.shape[1], image.numpy(), dark.numpy(), float(level))
         else:

@@ -8,12 +8,14 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from isalux_mm.chain.fade import AUTO, checked_fade, faded, needed
+from isalux_mm.chain.fade import AUTO, checked_fade, faded
 from isalux_mm.functional.bilateral_grid import LEVELS, lightness
 from isalux_mm.functional.checks import check_choice, check_image
+from isalux_mm.functional.compiling import is_compilable
 from isalux_mm.functional.noise_removal import noise_at, noise_levels
 from isalux_mm.functional.quick_noise_removal import noise_of
 from isalux_mm.functional.resizing import reduced_size, size_of
+from isalux_mm.functional.safeguards import confidence_by, light
 from isalux_mm.inference.fast import MODES, FastNetwork
 from isalux_mm.model_zoo import find_weights
 from isalux_mm.models.base import build_network, routed
@@ -143,23 +145,24 @@ class ISALuxNeck(BaseModule):
         """Enhances images (b, 3, h, w) without padding, as far as they are dark."""
         if self.fade is None:
             return self._enhanced(image)
-        share = needed(image, self.fade)
+        lit = light(image)
+        share = confidence_by(lit, self.fade).to(image.dtype)
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
-            return faded(image, self._enhanced(image), share)  # whatever the light is
+            return faded(image, self._enhanced(image, lit), share)  # whatever the light is
         if bool((share >= 1).all()):
-            return self._enhanced(image)
+            return self._enhanced(image, lit)
         dark = share.flatten().nonzero().flatten()
         if len(dark) == len(image):
-            return faded(image, self._enhanced(image), share)
+            return faded(image, self._enhanced(image, lit), share)
         if not len(dark):
             return image
-        mixed = faded(image[dark], self._enhanced(image[dark]), share[dark])
+        mixed = faded(image[dark], self._enhanced(image[dark], lit[dark]), share[dark])
         return image.to(mixed.dtype).index_copy(0, dark, mixed)
 
-    def _enhanced(self, image: Tensor) -> Tensor:
-        """The network's result, carried over from the working resolution."""
+    def _enhanced(self, image: Tensor, lit: Tensor | None = None) -> Tensor:
+        """The network's result, carried over from the working resolution; `lit` is the images' `light`."""
         if self.mode == 'fast':
-            enhanced = self._fast(image)
+            enhanced = self._fast(image, lit)
             return enhanced.clamp(0, 1) if self.clamp_output else enhanced
         reduced = self._reduced(image)
         enhanced = self._run(reduced)
@@ -179,11 +182,11 @@ class ISALuxNeck(BaseModule):
             return image
         return F.interpolate(image, size=size, mode='bilinear', align_corners=False, antialias=True)
 
-    def _fast(self, image: Tensor) -> Tensor:
+    def _fast(self, image: Tensor, lit: Tensor | None) -> Tensor:
         # not kept: the network is the neck's
         fast = FastNetwork(self.network, short_side=self.work_short_side, denoise=self.denoise, compiled=True)
         small = fast.reduced(image)
-        return fast.render(image, fast.fitted(image, small, self._run(small, fast.whole(image, small))))
+        return fast.render(image, fast.fitted(image, small, self._run(small, fast.whole(image, small, lit=lit))))
 
     def _run(self, image: Tensor, tile: Tile | None = None) -> Tensor:
         """Runs the network; keeps its routing where there is one to be balanced."""
@@ -239,7 +242,7 @@ def carry_over(reduced: Tensor, enhanced: Tensor, image: Tensor, *, denoise: boo
         bright = slope * image + intercept
         if denoise:
             full = image.to(dtype)
-            noise = noise_at(noise_levels([full], LEVELS), lightness(full))
+            noise = noise_at(noise_levels([full], LEVELS, compiled=is_compilable(full)), lightness(full))
             added = (slope.mean(dim=1, keepdim=True) - 1).clamp_min(0)
             bright = bright - noise_of(bright, added * noise)
         return bright.to(enhanced.dtype)

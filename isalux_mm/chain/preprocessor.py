@@ -12,7 +12,7 @@ from isalux_mm.registry import MODELS
 
 WHITE = 255.0
 CHANNEL_ORDERS = ('bgr', 'rgb')
-BLOCK = 16  # ours: rows or columns that are looked at together
+BLOCK = 16  # ours: from one pixel to the next at which a line is looked at first
 PIPELINE_PAD = 114  # what the pipelines of the YOLO family pad with
 
 
@@ -74,9 +74,12 @@ class ChainDataPreprocessor(BaseDataPreprocessor):
         """(3, h, w) as loaded to float32 RGB in [0, 1]; whole numbers survive the way there and back exactly."""
         return (image if self.channel_order == 'rgb' else image.flip(0)).float() / WHITE
 
-    def as_loaded(self, image: Tensor) -> Tensor:
-        """The inverse of `to_unit_rgb`, float32 in [0, 255]; gradients pass."""
-        return (image if self.channel_order == 'rgb' else image.flip(0)).float() * WHITE
+    def as_loaded(self, image: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
+        """The inverse of `to_unit_rgb`, float32, up to `shape` with the pipeline's padding; gradients pass."""
+        image = image.float() * WHITE if self.channel_order == 'rgb' else image.flip(0).float().mul_(WHITE)
+        height, width = size_of(image) if shape is None else shape
+        beyond = (0, width - image.shape[2], 0, height - image.shape[1])
+        return F.pad(image, beyond, value=self.pipeline_pad) if any(beyond) else image
 
     def _padded(self, side: int) -> int:
         return -(-side // self.pad_size_divisor) * self.pad_size_divisor
@@ -102,14 +105,15 @@ def picture_size(image: Tensor, pad: int | None) -> tuple[int, int]:
 
 def _end(image: Tensor, pad: int, dim: int) -> int:
     """How many rows (`dim` 1) or columns (2) there are without those at the end that hold nothing but `pad`."""
-    end = image.shape[dim]
-    while end:  # blocks from the end, of which all but one are padding: the picture itself is not searched
-        first = max(end - BLOCK, 0)
-        differs = image.narrow(dim, first, end - first) != pad
-        if bool(differs.any()):
-            return first + int(differs.any(dim=0).any(dim=2 - dim).nonzero()[-1]) + 1
-        end = first
-    return 0
+    probe = (image[0, :, ::BLOCK] if dim == 1 else image[0, ::BLOCK]) != pad
+    found = probe.any(dim=2 - dim).nonzero()
+    end, size = int(found[-1]) + 1 if len(found) else 0, image.shape[dim]
+    if end == size:
+        return end
+    rest = image.narrow(dim, end, size - end)  # nothing seen so far says that these lines are not all padding
+    if all(bound.item() == pad for bound in torch.aminmax(rest)):
+        return end
+    return end + int((rest != pad).any(dim=0).any(dim=2 - dim).nonzero()[-1]) + 1
 
 
 def shapes_of(samples: Sequence | None, key: str, images: Tensor) -> list[tuple[int, int]]:
@@ -124,14 +128,3 @@ def shapes_of(samples: Sequence | None, key: str, images: Tensor) -> list[tuple[
     if len(samples) != len(images):
         raise ValueError(f'data_samples must have one entry per image, {len(images)}, got {len(samples)}')
     return [tuple(sample.metainfo.get(key, whole)) for sample in samples]
-
-
-def with_enhanced(raw: Tensor, enhanced: Tensor, shape: tuple[int, int], picture: tuple[int, int]) -> Tensor:
-    """The image (3, h, w) of `shape` that is `enhanced` on the picture and `raw` on the pipeline's padding."""
-    h, w = picture
-    image = raw[:, :shape[0], :shape[1]].to(enhanced.dtype)
-    if (h, w) == tuple(shape):
-        return enhanced[:, :h, :w]
-    image = image.clone()
-    image[:, :h, :w] = enhanced[:, :h, :w]
-    return image

@@ -15,7 +15,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from isalux_mm.chain.checkpoints import adapt_checkpoint, keep_loaded_enhancer
 from isalux_mm.chain.losses import ChainLosses, reference_of
 from isalux_mm.chain.neck import ISALuxNeck
-from isalux_mm.chain.preprocessor import ChainDataPreprocessor, shapes_of, with_enhanced
+from isalux_mm.chain.preprocessor import ChainDataPreprocessor, shapes_of
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import MODELS, SCOPE
 
@@ -181,10 +181,8 @@ class EnhancedTask(nn.Module):
                  data_samples: Sequence[BaseDataElement] | None) -> list[Tensor]:
         """Enhanced images (3, h, w) as they would have been loaded, the pipeline's padding as it was."""
         shapes, pictures = (shapes_of(data_samples, key, inputs) for key in ('raw_shape', 'picture_shape'))
-        return [
-            self.data_preprocessor.as_loaded(with_enhanced(*parts))
-            for parts in zip(inputs, enhanced, shapes, pictures)
-        ]
+        return [self.data_preprocessor.as_loaded(image[:, :h, :w], shape)
+                for image, shape, (h, w) in zip(enhanced, shapes, pictures)]
 
     def preprocessed(self, images: list[Tensor], data_samples: Sequence[BaseDataElement] | None, *,
                      training: bool = False) -> dict:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isalux_mm.functional.bilateral_grid import lightness_of
+from isalux_mm.functional.compiling import in_rows
 from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 # ours, all of these
@@ -28,7 +29,8 @@ FEWEST = 16  # blocks that tell the noise of a lightness
 TINY = 1e-12
 
 
-def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Tensor] | None = None) -> Tensor:
+def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Tensor] | None = None,
+                 compiled: bool = False) -> Tensor:
     """Standard deviation of the noise of the luma by lightness, (B, levels): that of the calmest quarter of blocks.
 
     Of a second difference along both axes, which edges and slopes hardly touch (Immerkaer, 1996). A lightness that is
@@ -38,11 +40,13 @@ def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Ten
         pieces: of the same images, (B, 3, h, w) each, RGB in [0, 1].
         levels: how many lightnesses between black and white, as of `bilateral_grid.lightness`.
         visible: of every piece, (1, 1, h, w), above 0 where a pixel is seen; blocks with hidden ones do not count.
+        compiled: whether compiled kernels measure, which take float32 on a CPU (`compiling.is_compilable`).
     """
     hidden: list[Tensor | None] = [None] * len(pieces)
     if visible is not None:
         hidden = [(part <= 0).to(pieces[0].dtype) for part in visible]
-    found = [_blocks_of(*both) for both in zip(pieces, hidden) if min(both[0].shape[-2:]) >= BLOCK + 2]
+    blocks = _blocks_by_kernel if compiled else _blocks_of
+    found = [blocks(*both) for both in zip(pieces, hidden) if min(both[0].shape[-2:]) >= BLOCK + 2]
     if not found:
         return pieces[0].new_zeros(len(pieces[0]), levels)
     deviation, place = (torch.cat(parts, dim=1) for parts in zip(*found))
@@ -56,19 +60,35 @@ def _blocks_of(image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
     for dim in (2, 3):
         size = y.shape[dim] - 2
         y = torch.add(y.narrow(dim, 0, size), y.narrow(dim, 1, size), alpha=-2) + y.narrow(dim, 2, size)
-    deviation = (F.avg_pool2d(y * y, BLOCK) / GAIN).sqrt().flatten(1)
-    if hidden is not None:
-        place = place.where(F.max_pool2d(hidden[:, :, 1:-1, 1:-1], BLOCK) == 0, -1)
-    return deviation, place.flatten(1)
+    deviation = (F.avg_pool2d(y * y, BLOCK) / GAIN).sqrt()
+    return deviation.flatten(1), _counted(place, hidden).flatten(1)
+
+
+def _blocks_by_kernel(image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same by a compiled kernel."""
+    from isalux_mm.functional.compiled import measure_blocks
+    rows, columns = ((side - 2) // BLOCK for side in image.shape[-2:])
+    deviation, place = image.new_empty(2, len(image), 1, rows, columns)
+    for b in range(len(image)):
+        in_rows(measure_blocks, rows, image[b].detach().numpy(), deviation[b, 0].numpy(), place[b, 0].numpy())
+    return deviation.flatten(1), _counted(place, hidden).flatten(1)
+
+
+def _counted(place: Tensor, hidden: Tensor | None) -> Tensor:
+    """The lightness of blocks, below 0 where a pixel is hidden."""
+    return place if hidden is None else place.where(F.max_pool2d(hidden[:, :, 1:-1, 1:-1], BLOCK) == 0, -1)
 
 
 def _by_level(deviation: Tensor, place: Tensor, levels: int) -> Tensor:
     """Of the blocks (B, N) of every level the calmest quarter's deviation, (B, levels); no shape depends on a value."""
     level = torch.arange(levels, device=place.device)
-    own = place[:, None] == level[:, None]  # (B, levels, N)
-    count = own.sum(dim=2)
-    calmest = deviation[:, None].where(own, torch.inf).sort(dim=2).values
-    found = calmest.gather(2, (CALM * count).long()[..., None]).squeeze(2)
+    count = (place[:, None] == level[:, None]).sum(dim=2)  # (B, levels)
+    darker = (place[:, None] < level[:, None]).sum(dim=2)
+    calmest, order = deviation.sort(dim=1)
+    rank = torch.arange(place.shape[1], device=place.device)
+    by_level = (place.gather(1, order).long() * place.shape[1] + rank).sort(dim=1).indices
+    at = (darker + (CALM * count).long()).clamp_max(place.shape[1] - 1)
+    found = calmest.gather(1, by_level.gather(1, at))
     distance = (level[:, None] - level).abs() * levels + level  # of two as near, the darker one
     known = count >= FEWEST
     nearest = distance.where(known[:, None], levels**3).argmin(dim=2)

@@ -7,8 +7,10 @@ Three safeguards, each exact where it matters, each nearly without effect on dar
 - black: what has nothing but black around it stays black; no lamp glows further than the window reaches.
 """
 from collections.abc import Collection
+from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,6 +23,7 @@ FADE = (0.12, 0.36)  # `light` up to which the change is whole, and from which t
 SCALE_SQUARINGS = 5  # the power of the mean is 32
 LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
 BLOCK = 4_000_000  # pixels that are worked on at once
+SHORT = 64  # side up to which it takes less time to multiply by a matrix than to run sums
 LONG = 16384  # side from which running sums are taken in float64: float32 would lose what a window holds
 REACH = 11  # pixels to each side that a place looks at; 15.6 along the diagonal
 LIT = 0.002  # half a level of 8 bits: a pixel of this value counts half as lit
@@ -88,8 +91,13 @@ def darkness_confidence(image: Tensor, fade: tuple[float, float] = FADE) -> Tens
     Returns:
         (B, 1, 1, 1), in [0, 1].
     """
+    return confidence_by(light(image), fade).to(image.dtype)
+
+
+def confidence_by(light: Tensor, fade: tuple[float, float] = FADE) -> Tensor:
+    """`darkness_confidence` of images whose `light` is known, same shape as that."""
     dark, bright = fade
-    return ((bright - light(image)) / (bright - dark)).clamp(0, 1).to(image.dtype)
+    return ((bright - light) / (bright - dark)).clamp(0, 1)
 
 
 def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
@@ -100,6 +108,10 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
     x: (B, C, H, W), float32 at least; returns the same shape.
     """
     dtype = x.dtype
+    watched = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if not watched and max(x.shape[2:]) <= SHORT and x.device.type == 'cpu':
+        rows, columns = (torch.from_numpy(_window(size, reach)).to(dtype) for size in x.shape[2:])
+        return rows @ x @ columns.T
     if not torch.compiler.is_compiling() and max(x.shape[2:]) > LONG and x.device.type != 'mps':
         x = x.double()
     for dim in (3, 2):
@@ -110,6 +122,14 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
         count = (last - first).to(x.dtype).view((-1, 1) if dim == 2 else (-1, ))
         x = (sums.index_select(dim, last) - sums.index_select(dim, first)) / count
     return x.to(dtype)
+
+
+@cache
+def _window(size: int, reach: int) -> np.ndarray:
+    """`window_mean` along one axis as a matrix, (size, size)."""
+    place = np.arange(size)
+    near = np.abs(place[:, None] - place) <= reach
+    return (near / near.sum(axis=1, keepdims=True)).astype(np.float64)
 
 
 def lit_share(brightest: Tensor, reach: int = REACH) -> Tensor:

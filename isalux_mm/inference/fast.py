@@ -12,7 +12,7 @@ from isalux_mm.functional.noise_removal import MULTIPLE, REACH, noise_levels
 from isalux_mm.functional.quick_noise_removal import noise_of
 from isalux_mm.functional.resizing import reduced_size, size_of
 from isalux_mm.functional.safeguards import REACH as GUARD_REACH
-from isalux_mm.functional.safeguards import darkness_confidence, lit_share
+from isalux_mm.functional.safeguards import confidence_by, light, lit_share
 from isalux_mm.functional.visible import seen
 from isalux_mm.inference.fast_rendering import rendered
 from isalux_mm.inference.tiled import network_inside
@@ -95,17 +95,24 @@ class FastNetwork(nn.Module):
             enhanced = self.network(small) if tile is None else self.network(small, tile=tile)
         return self.fitted(low, small, enhanced, visible=visible)
 
-    def whole(self, low: Tensor, small: Tensor, *, visible: Tensor | None = None) -> Tile | None:
+    def whole(self, low: Tensor, small: Tensor, *, visible: Tensor | None = None,
+              lit: Tensor | None = None) -> Tile | None:
         """What the network is to take from the whole of the small picture; `None` of a plain module.
 
-        How sure it is that a picture is dark, it takes from all pixels of the large one; arguments as of `maps`.
+        How sure it is that a picture is dark, it takes from all pixels of the large one.
+
+        Args:
+            low, visible: as of `maps`.
+            small: `reduced` of the images.
+            lit: their `light` by the pixels that are seen, (B, 1, 1, 1), where it is known.
         """
         if not isinstance(self.network, EnhancementNetwork):
             return None
         tile = self.network.whole(small)
         if tile.confidence is None or small is low:
             return tile
-        return tile._replace(confidence=darkness_confidence(seen(low, visible)).to(small.dtype))
+        lit = light(seen(low, visible)) if lit is None else lit
+        return tile._replace(confidence=confidence_by(lit).to(small.dtype))
 
     def fitted(self, low: Tensor, small: Tensor, enhanced: Tensor, *, visible: Tensor | None = None) -> FastMaps:
         """The maps of what the network made of a small picture.
@@ -143,7 +150,13 @@ class FastNetwork(nn.Module):
         def pieces(images: Tensor) -> list[Tensor]:
             return [images[:, :, first:first + rows] for first in range(0, height, max(step, rows))]
 
-        return noise_levels(pieces(low), LEVELS, visible=None if visible is None else pieces(visible))
+        return noise_levels(pieces(low), LEVELS, visible=None if visible is None else pieces(visible),
+                            compiled=self._is_compilable(low))
+
+    def _is_compilable(self, low: Tensor, *others: Tensor) -> bool:
+        """Whether compiled kernels are used for these images."""
+        height, width = size_of(low)
+        return (self.compiled or height * width >= MANY_PIXELS) and is_compilable(low, *others)
 
     def render(self, low: Tensor, maps: FastMaps) -> Tensor:
         """Brings the decision to full resolution, in strips of rows.
@@ -154,7 +167,7 @@ class FastNetwork(nn.Module):
         """
         check_image(low, 'B 3 H W', 'low')
         height, width = size_of(low)
-        if (self.compiled or height * width >= MANY_PIXELS) and is_compilable(low, *maps):
+        if self._is_compilable(low, *maps):
             return rendered(low, *maps, denoise=self.denoise)
         rows = max(STRIP_PIXELS // (len(low) * width) // MULTIPLE, 1) * MULTIPLE
         if rows >= height:

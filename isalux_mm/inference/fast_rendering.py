@@ -3,10 +3,8 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from isalux_mm.functional.bilateral_grid import COEFFICIENTS
 from isalux_mm.functional.compiling import in_rows
 from isalux_mm.functional.noise_removal import BANDS, COLOR, MULTIPLE, REACH
 
@@ -24,14 +22,24 @@ def rendered(low: Tensor, grid: Tensor, noise: Tensor, share: Tensor, *, denoise
     Returns:
         Same shape, laid out in memory as `low`.
     """
-    from isalux_mm.functional.compiled import MAPS
-    maps = torch.cat([grid, noise], dim=1).permute(0, 3, 4, 2, 1)  # (B, rows, columns, levels, 13)
-    maps = F.pad(maps, (0, MAPS - COEFFICIENTS - 1)).contiguous()
-    out = torch.empty_like(low)
+    maps, out = laid_out(grid, noise), torch.empty_like(low)
     for b in range(len(low)):
         _render(low[b].detach().numpy(), maps[b].detach().numpy(), share[b, 0].detach().numpy(), out[b].numpy(),
                 denoise)
     return out
+
+
+def laid_out(grid: Tensor, noise: Tensor) -> Tensor:
+    """Maps (B, 12, levels, rows, columns) and noise (B, 1, ...) as kernels read them, (B, rows, columns, levels, 16).
+
+    Four of red, green and blue that a red of 1 adds, and a zero; the same for green and blue; the constants and the
+    noise.
+    """
+    batch, _, levels, rows, columns = grid.shape
+    maps = grid.new_zeros(batch, rows, columns, levels, 4, 4)
+    maps[..., :3] = grid.unflatten(1, (4, 3)).permute(0, 4, 5, 3, 1, 2)
+    maps[..., 3, 3] = noise[:, 0].permute(0, 2, 3, 1)
+    return maps.flatten(-2)
 
 
 def _render(low: np.ndarray, maps: np.ndarray, share: np.ndarray, out: np.ndarray, denoise: bool) -> None:

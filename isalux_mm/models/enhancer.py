@@ -197,7 +197,9 @@ def run_unpadded(network: Callable[[Tensor], Tensor], images: Tensor, sizes: Seq
         if enhanced.shape == images.shape:
             return enhanced
         h, w = group.shape[-2:]
-        out = images.new_zeros(images.shape, dtype=enhanced.dtype) if out is None else out
         padded = torch.nn.functional.pad(enhanced, (0, images.shape[-1] - w, 0, images.shape[-2] - h))
+        if len(indices) == len(images):
+            return padded
+        out = images.new_zeros(images.shape, dtype=enhanced.dtype) if out is None else out
         out = out.index_copy(0, torch.tensor(indices, device=out.device), padded)
     return images if out is None else out

@@ -101,7 +101,8 @@ class TestReducedResolution:
         torch.manual_seed(0)
         clean = torch.linspace(0.02, 0.06, 160).expand(1, 3, 128, 160)
         noisy = clean + 0.004 * torch.randn(1, 3, 128, 160)
-        kept, removed = (EveryPicture(dict(type='Doubled'), work_short_side=32, denoise=x)(noisy) for x in (False, True))
+        kept, removed = (EveryPicture(dict(type='Doubled'), work_short_side=32, denoise=x)(noisy)
+                         for x in (False, True))
         energy = [(out - 2 * clean).square().mean() for out in (kept, removed)]
         assert energy[1] < 0.25 * energy[0]
         assert (removed - 2 * clean).mean(dim=(0, 1, 2)).abs().max() < 0.004  # half a deviation of the amplified noise

@@ -6,8 +6,10 @@ import torch.nn.functional as F
 
 from isalux_mm.functional.bilateral_grid import COEFFICIENTS, change_of, lightness, sliced
 from isalux_mm.functional.compiling import in_rows, is_compilable
-from isalux_mm.functional.noise_removal import COLOR, differences, larger, smaller, window_mean
-from isalux_mm.functional.tone import KNEE, with_soft_highlights
+from isalux_mm.functional.noise_removal import COLOR, differences, larger, noise_levels, smaller, window_mean
+from isalux_mm.functional.noise_removal import _blocks_by_kernel as blocks_by_kernel
+from isalux_mm.functional.noise_removal import _blocks_of as blocks_of
+from isalux_mm.inference.fast_rendering import laid_out
 
 compiled = pytest.importorskip('isalux_mm.functional.compiled', reason='needs Numba (extra [fast])')
 
@@ -39,8 +41,7 @@ def test_pictures_are_brightened_by_their_maps(threads, size, cells, interleaved
     expected = low + (part * change_of(low[None], own[:, :-1]))[0]
     noise = (part * own[:, -1:])[0, 0]
     h, w = (-(-side // 2) for side in size)
-    maps = np.zeros((*cells, 8, compiled.MAPS), np.float32)
-    maps[..., :COEFFICIENTS + 1] = grid[0].permute(2, 3, 1, 0)
+    maps = array(laid_out(grid[:, :-1], grid[:, -1:])[0])
     samples = array(low)
     if interleaved:
         samples = np.ascontiguousarray(samples.transpose(1, 2, 0)).transpose(2, 0, 1)
@@ -55,8 +56,8 @@ def test_pictures_are_brightened_by_their_maps(threads, size, cells, interleaved
 
 
 def test_rows_of_a_picture_are_those_of_the_whole():
-    low, maps = array(planes(3, 64, 40)), np.zeros((3, 4, 8, compiled.MAPS), np.float32)
-    maps[..., :COEFFICIENTS + 1] = planes(3, 4, 8, COEFFICIENTS + 1)
+    low, grid = array(planes(3, 64, 40)), planes(1, COEFFICIENTS + 1, 8, 3, 4)
+    maps = array(laid_out(grid[:, :-1], grid[:, -1:])[0])
     share = np.ones((1, 1), np.float32)
     whole, part = (np.full_like(low, -1) for _ in range(2))
     parted, variance = np.empty((3, 64, 40), np.float32), np.empty((32, 20), np.float32)
@@ -97,37 +98,6 @@ def test_noise_is_subtracted_as_color():
     np.testing.assert_allclose(out, color - noise, atol=1e-6)
 
 
-@pytest.mark.parametrize('most', [0.9, 1.0, 1.7, 6.0])
-def test_highlights_are_softened(threads, most):
-    image, low = planes(1, 3, 40, 30) * most * 1.05 - 0.05 * most, planes(1, 3, 40, 30, seed=1) * 0.4
-    image[0, :, :2] = KNEE  # exactly at the knee
-    white = max(float(image.max()), 1.0)
-    expected = with_soft_highlights(image, low)[0].numpy()
-    got = array(image[0])
-    sums = in_rows(compiled.soften, 40, got, array(low[0]), white)
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-    weights = np.array([0.299, 0.587, 0.114])[:, None, None]  # ITU-R BT.601
-    assert sum(one[0] for one in sums) == pytest.approx((weights * expected).sum(), rel=1e-6)
-    assert sum(one[1] for one in sums) == pytest.approx((weights * expected**2).sum(), rel=1e-6)
-
-
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
-def test_frames_become_planes_and_frames_again(threads, dtype):
-    top = np.iinfo(dtype).max
-    frame = np.random.default_rng(0).integers(0, top, (24, 30, 3), dtype, endpoint=True)
-    frame[0, 0], frame[0, 1] = 0, top
-    parted, again = np.empty((3, 24, 30), np.float32), np.empty_like(frame)
-    in_rows(compiled.unpack, 24, frame, parted)
-    np.testing.assert_allclose(parted, frame.transpose(2, 0, 1) / top, atol=1e-7)
-    in_rows(compiled.pack, 24, parted, 0.0, again)
-    np.testing.assert_array_equal(again, frame)
-    in_rows(compiled.pack, 24, parted, -0.3, again)
-    x = frame / top
-    assert np.abs(again - (x - 0.3 * x * (1 - x)) * top).max() <= 0.51
-    in_rows(compiled.pack, 24, np.full((3, 24, 30), 1, np.float32), 0.9, again)
-    assert (again == top).all()
-
-
 def test_where_kernels_stand_in(monkeypatch):
     image = torch.rand(1, 3, 4, 4)
     assert is_compilable(image) and not is_compilable(image, image.double())
@@ -139,3 +109,26 @@ def test_where_kernels_stand_in(monkeypatch):
     assert traced and not any(traced)
     monkeypatch.setattr('isalux_mm.functional.compiling.is_installed', lambda: False)
     assert not is_compilable(image)
+
+
+@pytest.mark.parametrize('size', [(10, 10), (47, 90), (34, 130)])
+@pytest.mark.parametrize('hiding', [False, True])
+def test_noise_is_measured(threads, size, hiding):
+    image = 0.2 * planes(2, 3, *size).float()
+    image[:, :, :4] = 0
+    image[:, :, 5, 5:] = 1.3  # beyond white
+    visible = [torch.ones(1, 1, *size)]
+    visible[0][:, :, -20:, :9] = 0
+    expected, got = (noise_levels([image], 8, visible=visible if hiding else None, compiled=compiled)
+                     for compiled in (False, True))
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=1e-5)
+    own = blocks_of(image.double(), None)
+    for exact, part in zip(own, blocks_by_kernel(image, None)):
+        torch.testing.assert_close(part.double(), exact, atol=1e-6, rtol=1e-5)
+
+
+def test_the_logarithm_is_exact_to_a_unit_of_the_last_place():
+    luma = torch.linspace(-0.1, 1.1, 4000, dtype=torch.float64).expand(10, -1)
+    image = torch.stack([luma, luma, luma])[None].float()
+    place = blocks_by_kernel(image, None)[1]
+    torch.testing.assert_close(place.double(), blocks_of(image.double(), None)[1], atol=3e-7, rtol=0)

@@ -2,7 +2,16 @@
 import pytest
 import torch
 
-from isalux_mm.functional.noise_removal import CALM, FEWEST, _by_level, colors, differences, noise_at, noise_levels, removed
+from isalux_mm.functional.noise_removal import (
+    CALM,
+    FEWEST,
+    _by_level,
+    colors,
+    differences,
+    noise_at,
+    noise_levels,
+    removed,
+)
 
 
 @pytest.mark.parametrize('deviation', [0.004, 0.02])

@@ -50,7 +50,7 @@ def steady(temporal: TemporalEnhancer, enhanced: Tensor) -> Tensor:
 def planes_of(frame: np.ndarray, device: torch.device) -> Tensor:
     """A frame (H, W, 3) of whole numbers as (1, 3, H, W) in [0, 1], float32; channels lie apart."""
     if device.type == 'cpu' and is_installed():
-        from isalux_mm.functional.compiled import unpack
+        from isalux_mm.functional.compiled_tone import unpack
         unpacked = np.empty((3, *frame.shape[:2]), np.float32)
         in_rows(unpack, len(frame), frame, unpacked)
         return torch.from_numpy(unpacked)[None]
@@ -82,7 +82,7 @@ def quick_picture(temporal: TemporalEnhancer, enhanced: Tensor, low: Tensor, ton
         enhanced, bend = tone.mixed(bent(enhanced, bend), low), 0.0
     picture = np.empty((*enhanced.shape[2:], 3), dtype)
     if is_compilable(enhanced):
-        from isalux_mm.functional.compiled import pack
+        from isalux_mm.functional.compiled_tone import pack
         in_rows(pack, len(picture), enhanced[0].numpy(), bend, picture)
     else:
         put(picture, enhanced, bend)
@@ -92,7 +92,7 @@ def quick_picture(temporal: TemporalEnhancer, enhanced: Tensor, low: Tensor, ton
 def softened(enhanced: Tensor, low: Tensor, white: Tensor, *, soft: bool) -> tuple[float, float]:
     """Brings a result within white in place, see `within`; returns the sums of `moments`."""
     if soft and is_compilable(enhanced, low):
-        from isalux_mm.functional.compiled import soften
+        from isalux_mm.functional.compiled_tone import soften
         parts = in_rows(soften, enhanced.shape[2], enhanced[0].numpy(), low[0].numpy(), float(white))
         return sum(part[0] for part in parts), sum(part[1] for part in parts)
     sums = torch.stack([moments(within(part, dark, white, soft=soft)) for part, dark in strips(enhanced, low)]).sum(0)
