@@ -2,7 +2,7 @@
 
     python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004
     python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004 --enhancer isalux_detect
-    python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.12 0.02 0.004 --enhancer isalux_detect_small --work-short-side 32
+    python tools/test_dark.py CONFIG CHECKPOINT --gains 1 0.02 --enhancer isalux_detect_small --work-short-side 32
 
 CONFIG and CHECKPOINT are the detector's own, unchanged. The set is the one that the config tests on, or that of
 `--annotations` and `--images`, with the classes of the detector. The darkness hangs on the picture's id, the gain and
