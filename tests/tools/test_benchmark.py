@@ -264,9 +264,10 @@ def test_a_model_that_fails_does_not_stop_the_others(command):
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--models', 'isalux', 'swinir'], "models must be one of .*'retinexformer'.*, got 'swinir'"),
-    (['--models', 'isalux+fast'], "option of 'isalux' must be one of .*, got 'fast'"),
+    (['--models', 'isalux+faster'], "option of 'isalux' must be one of .*, got 'faster'"),
     (['--models', 'isalux+checkpointing'], "isalux has no option 'checkpointing' at inference"),
     (['--train', '--models', 'isalux+onnx'], "isalux has no option 'onnx' in training"),
+    (['--models', 'retinexformer+fast'], "retinexformer has no option 'fast' at inference"),
     (['--train', '--models', 'restormer+checkpointing'], "restormer has no option 'checkpointing' in training"),
     (['--sizes', '256'], "HEIGHTxWIDTH or one of 720p, 1080p, got '256'"),
     (['--sizes', '0x16'], "got '0x16'"),
@@ -303,6 +304,15 @@ def test_defaults_of_the_modes():
     assert args.models == ['isalux', 'restormer+compile', 'isalux+compile']
     args = benchmark.parse_args(['--no-plot', '--models', 'restormer', '--skip', 'restormer@1080p'])
     assert args.skip == [('restormer', '1080x1920')]
+
+
+def test_fast_row_runs_the_network_on_a_small_copy(tiny_config):
+    setup = rows.Setup(config=tiny_config)
+    whole, fast = (rows.build_row(name, setup) for name in ('isalux', 'isalux+fast'))
+    image = 0.3 * torch.rand(1, 3, 130, 170)
+    assert fast.call(image).shape == image.shape and fast.parameters == whole.parameters
+    flops = [measure.count_flops(row.counted, image) for row in (whole, fast)]
+    assert 3 < flops[0] / flops[1] < 6  # 130 x 170 pixels over 64 x 84
 
 
 def test_onnx_row_gives_what_the_prepared_one_gives(tmp_path):

@@ -17,6 +17,7 @@ from isalux_mm.apis.export.running import runner
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.inference import prepare_for_inference
 from isalux_mm.inference.export_forms import ExportableEnhancer
+from isalux_mm.inference.fast import FastNetwork
 from isalux_mm.models.enhancer import LowLightEnhancer
 from isalux_mm.models.priors import TorchvisionSemanticPrior
 
@@ -24,8 +25,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 DEFAULT_CONFIG = CONFIGS / 'isalux_lol.py'
 ZERO_SHOT_CONFIG = CONFIGS / 'isalux_zero_shot.py'
 OPTIONS = dict(compile='torch.compile', checkpointing='blocks recomputed in backward',
-               onnx='exported, run by onnxruntime')
-TRAINS = dict(checkpointing=True, onnx=False)  # of options that go with one of the two
+               onnx='exported, run by onnxruntime', fast='fast mode')
+TRAINS = dict(checkpointing=True, onnx=False, fast=False)  # of options that go with one of the two
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 MAP_SIZE = (32, 48)  # the semantic network's output for a 2:3 picture of short side 256 (stride 8)
 LEARNING_RATE = 1e-4  # ours; the time of a step does not depend on it
@@ -135,7 +136,7 @@ def _ours(changes: dict | None = None) -> Callable[[Setup, bool], nn.Module]:
 BOTH = ('compile', 'checkpointing')
 KINDS = dict(
     isalux=Kind('ISALux as `prepare_for_inference` gives it; when training, Gram attention and fused experts', _ours(),
-                prepared=True, options=(*BOTH, 'onnx')),
+                prepared=True, options=(*BOTH, 'onnx', 'fast')),
     isalux_unprepared=Kind('ISALux as built: Gram attention, fused experts, nothing folded', _ours(), options=BOTH),
     isalux_plain_dense=Kind('plain reference: attention with q, k, v at full resolution, unfolded LoRA, all experts',
                             _ours(DENSE), options=BOTH),
@@ -143,7 +144,7 @@ KINDS = dict(
                              options=BOTH),
     isalux_zero_shot=Kind('ISALux of configs/isalux_zero_shot.py (no semantic prior), prepared',
                           lambda _, checkpointing: our_enhancer(ZERO_SHOT_CONFIG, checkpointing=checkpointing),
-                          prepared=True, options=(*BOTH, 'onnx')),
+                          prepared=True, options=(*BOTH, 'onnx', 'fast')),
     semantic_prior=Kind('the semantic network alone (LRASPP-MobileNetV3-Large), image to class map; random weights',
                         lambda *_: TorchvisionSemanticPrior(), trains=False),
     retinexformer=Kind('Retinexformer as published now', lambda *_: Retinexformer()),
@@ -199,6 +200,10 @@ def build_row(name: str, setup: Setup) -> Row:
         return _onnx_row(network, setup, parameters)
     if kind.prepared:
         prepared = prepare_for_inference(model, dtype=dtype, compile=compiled)
+        if 'fast' in options:
+            fast = FastNetwork(prepared, compiled=True)
+            return Row(without_gradients(fast), without_gradients(lambda image: network(fast.reduced(image.float()))),
+                       parameters)
         return Row(without_gradients(prepared), without_gradients(lambda image: network(image.float())), parameters)
     network.to(dtype)
     eager = without_gradients(network)
