@@ -34,6 +34,7 @@ MEANWHILE = {
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.6, most=1.15)),
     'isalux_detect_small': dict(  # which learned from it
+        psnr_worst=Demand('worst well-lit photograph, dB', least=20),
         exposure_jump=Demand('largest step between exposures', most=0.07),
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.55, most=1.15)),
