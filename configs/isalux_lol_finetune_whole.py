@@ -1,6 +1,7 @@
 # After isalux_lol_finetune_last: whole pictures at native size, one a step, so that the exposure, which only a whole
 # picture tells, is learned too (ours). The learning rate falls to nothing.
 # Expected: see docs/results.md.
+# On all 485 pairs at the end: train_dataloader.dataset.leave_out="[]".
 # python tools/train.py configs/isalux_lol_finetune_whole.py --cfg-options load_from=work_dirs/isalux_lol_finetune_last/iter_600.pth
 _base_ = [
     './_base_/models/isalux_hours.py',

@@ -10,8 +10,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from isalux_mm.functional.safeguards import darkness_confidence
-
 AUTO: Literal['auto'] = 'auto'
 TASK_FADE = (0.03, 0.07)  # ours, of tools/calibrate_fade.py on COCO's training pictures
 Fade = tuple[float, float]
@@ -30,11 +28,6 @@ def checked_fade(fade: Sequence[float] | Literal['auto'] | None) -> Fade | None:
     if isinstance(fade, str) or len(fade) != 2 or not 0 <= fade[0] < fade[1] <= 1:
         raise ValueError(f"fade must be 'auto', None or two ascending values in [0, 1], got {fade!r}")
     return float(fade[0]), float(fade[1])
-
-
-def needed(image: Tensor, fade: Fade) -> Tensor:
-    """The share of the change that images (B, 3, H, W), RGB in [0, 1], get: (B, 1, 1, 1), in [0, 1]."""
-    return darkness_confidence(image, fade)
 
 
 def faded(image: Tensor, enhanced: Tensor, share: Tensor) -> Tensor:

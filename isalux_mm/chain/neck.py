@@ -52,7 +52,8 @@ class ISALuxNeck(BaseModule):
             Read when the neck is built; a missing file is an error only when images arrive before other weights do,
             so that a checkpoint of the whole chain can be used without it.
         frozen: no gradient, no graph, eval mode that survives `.train()`.
-        work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution.
+        work_short_side: the network sees larger images reduced to this shorter side; `None` for full resolution in mode
+            'full', for a size by the picture's own in mode 'fast'.
         mode: 'full', or 'fast', of which `inference.fast` tells: the network sees a small copy of a size of its own
             choice, or of `work_short_side`; maps of colour by place and lightness carry its result, not lines by
             channel. Gradients pass.

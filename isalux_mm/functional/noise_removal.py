@@ -34,7 +34,8 @@ def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Ten
     """Standard deviation of the noise of the luma by lightness, (B, levels): that of the calmest quarter of blocks.
 
     Of a second difference along both axes, which edges and slopes hardly touch (Immerkaer, 1996). A lightness that is
-    rare has the noise of the nearest that is not; without any, as in a picture of a few pixels, there is none.
+    rare has the noise of the nearest that is not; without any, as in a picture of a few pixels, there is none. What is
+    measured passes no gradient: a root has none where there is no noise.
 
     Args:
         pieces: of the same images, (B, 3, h, w) each, RGB in [0, 1].
@@ -42,6 +43,7 @@ def noise_levels(pieces: Sequence[Tensor], levels: int, *, visible: Sequence[Ten
         visible: of every piece, (1, 1, h, w), above 0 where a pixel is seen; blocks with hidden ones do not count.
         compiled: whether compiled kernels measure, which take float32 on a CPU (`compiling.is_compilable`).
     """
+    pieces = [part.detach() for part in pieces]
     hidden: list[Tensor | None] = [None] * len(pieces)
     if visible is not None:
         hidden = [(part <= 0).to(pieces[0].dtype) for part in visible]

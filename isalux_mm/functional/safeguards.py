@@ -111,7 +111,8 @@ def window_mean(x: Tensor, reach: int = REACH) -> Tensor:
     watched = torch.compiler.is_compiling() or torch.jit.is_tracing()
     if not watched and max(x.shape[2:]) <= SHORT and x.device.type == 'cpu':
         rows, columns = (torch.from_numpy(_window(size, reach)).to(dtype) for size in x.shape[2:])
-        return rows @ x @ columns.T
+        with torch.autocast('cpu', enabled=False):
+            return rows @ x @ columns.T
     if not torch.compiler.is_compiling() and max(x.shape[2:]) > LONG and x.device.type != 'mps':
         x = x.double()
     for dim in (3, 2):

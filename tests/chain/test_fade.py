@@ -3,9 +3,9 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 
-from isalux_mm.chain.fade import TASK_FADE, checked_fade, faded, needed
+from isalux_mm.chain.fade import TASK_FADE, checked_fade, faded
 from isalux_mm.chain.neck import ISALuxNeck
-from isalux_mm.functional.safeguards import light
+from isalux_mm.functional.safeguards import darkness_confidence, light
 from isalux_mm.registry import MODELS
 
 CURVES = dict(type='CurveNetwork', channels=4, iterations=2)
@@ -81,7 +81,7 @@ def test_padding_does_not_count_and_bright_and_dark_do_not_meet(scene, neck):
     for place, image in zip(batch, images):
         place[:, :image.shape[1], :image.shape[2]] = image
     out = neck(batch, sizes)
-    assert neck.network.count == sum(bool(needed(i[None], neck.fade) > 0) for i in images) < 4
+    assert neck.network.count == sum(bool(darkness_confidence(i[None], neck.fade) > 0) for i in images) < 4
     for found, image, (h, w) in zip(out, images, sizes):
         torch.testing.assert_close(found[:, :h, :w], neck(image[None])[0])
         assert (found[:, h:] == 0).all() and (found[:, :, w:] == 0).all()
@@ -92,7 +92,7 @@ def test_a_scene_that_darkens_does_not_jump(scene, neck):
     """Two hundred exposures from bright to 1/256: the share of the change moves by less than 5% a step, to the end."""
     gains = torch.logspace(0, -8, 200, base=2).tolist()
     images = torch.cat([exposed(scene, gain) for gain in gains])
-    share = needed(images, neck.fade).flatten()
+    share = darkness_confidence(images, neck.fade).flatten()
     steps = share.diff()
     assert share[0] == 0 and share[-1] == 1
     assert (steps >= 0).all() and steps.max() < 0.05
@@ -105,7 +105,7 @@ def test_gradients_pass_by_the_share(scene):
     for gain in (DARK, 0.1, BRIGHT):
         neck, image = ISALuxNeck(dict(type='Counting')), exposed(scene, gain)
         neck(image).mean().backward()
-        expected = needed(image, neck.fade).flatten() * image.mean()
+        expected = darkness_confidence(image, neck.fade).flatten() * image.mean()
         torch.testing.assert_close(neck.network.factor.grad, expected[0])
     assert neck.network.count == 1  # the graph is the same in the light, as several processes need it
 
@@ -124,7 +124,7 @@ def test_a_fade_of_ones_own(scene):
 
 def test_half_precision_keeps_the_bits_of_a_bright_picture(scene):
     image = exposed(scene, BRIGHT)
-    assert torch.equal(faded(image, (2 * image).bfloat16(), needed(image, TASK_FADE)), image)
+    assert torch.equal(faded(image, (2 * image).bfloat16(), darkness_confidence(image, TASK_FADE)), image)
 
 
 def test_a_compiled_neck_gives_the_same(scene, neck):

@@ -154,6 +154,16 @@ class TestReducedResolution:
         neck(torch.rand(1, 3, 32, 40)).sum().backward()
         assert neck.network.down[0].weight.grad.abs().sum() > 0
 
+    @pytest.mark.parametrize('mode', ['full', 'fast'])
+    def test_a_black_corner_leaves_gradients_finite(self, mode):
+        """Blocks without any noise: the root of their energy has no slope."""
+        torch.manual_seed(0)
+        image = 0.1 * torch.rand(1, 3, 128, 160)
+        image[..., :48, :48] = 0
+        image.requires_grad_()
+        EveryPicture(CURVES, work_short_side=32, mode=mode)(image).square().sum().backward()
+        assert image.grad.isfinite().all() and image.grad.abs().sum() > 0
+
 
 class TestFreezing:
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 
-from isalux_mm.chain.fade import needed
 from isalux_mm.chain.neck import ISALuxNeck
+from isalux_mm.functional.safeguards import darkness_confidence
 from isalux_mm.inference.fast import FastNetwork
 from isalux_mm.models.baselines import GammaCurve
 from isalux_mm.registry import MODELS
@@ -85,7 +85,7 @@ def test_between_dark_and_bright_it_gets_a_share(dark):
     low, high = 0.5 * needed_light(image), 1.5 * needed_light(image)
     whole, some = (ISALuxNeck(dict(type='GammaCurve'), mode='fast', frozen=True, fade=fade)(image)
                    for fade in (None, (low, high)))
-    share = needed(image, (low, high))
+    share = darkness_confidence(image, (low, high))
     assert 0.1 < share.item() < 0.9
     torch.testing.assert_close(some, image + share * (whole - image))
 

@@ -96,6 +96,15 @@ def test_rows_of_a_guard():
     assert Guard(one, maps).rows(2, 5).change is one
 
 
+def test_window_means_are_those_of_float32_under_autocast():
+    torch.manual_seed(0)
+    x = torch.rand(1, 1, 40, 50)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        got = window_mean(x)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, window_mean(x), atol=0, rtol=0)
+
+
 @pytest.mark.parametrize('shape', [(1, 400_000), (400_000, 1)])
 def test_window_means_of_a_long_picture_are_exact(shape):
     """Running sums in float32 would be off by 0.001 here: they reach 200,000, and the window holds 23 pixels."""

@@ -38,7 +38,10 @@ MEANWHILE = {
         exposure_jump=Demand('largest step between exposures', most=0.07),
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.55, most=1.15)),
-    'isalux_lol': dict(exposure_jump=Demand('trained on dark pictures alone', most=0.08)),
+    'isalux_lol': dict(  # trained on dark pictures alone
+        exposure_jump=Demand('largest step between exposures', most=0.08),
+        exposure_distance=Demand('worst exposure, median photograph', most=0.1),
+        chroma=Demand('its colours of LOL-v1 are a little dull', least=0.9, most=1.25)),
 }
 ROOT = Path(__file__).resolve().parents[2]
 HOLDOUT = ROOT / 'configs/_base_/datasets/lol_v1_holdout.py'
