@@ -1,10 +1,12 @@
 """An enhanced detector as one graph: a dark picture in, boxes and scores out (ours; paper silent)."""
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
 from mmdet.apis import init_detector
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from isalux_mm.chain.preprocessor import WHITE
@@ -12,20 +14,24 @@ from isalux_mm.det.decoding import decoder_of
 from isalux_mm.det.enhanced_detector import EnhancedDetector
 from isalux_mm.inference.export_forms import exportable
 
+FULL = 'full'
+FAST_IN_FULL = ("the enhancer is exported in mode 'full', not 'fast', whose maps are solutions of equations that ONNX "
+                'has no operator for: boxes and scores differ a little from those in fast mode')
+
 
 class ExportableDetection(nn.Module):
     """Enhancer and detector without mmdet's data samples: every box with its scores, before non-maximum suppression.
 
     A picture of any size is padded below and to the right as mmdet would: by the detector's preprocessor, or, where its
     neck wants whole strides (YOLOX, RTMDet), as its pipeline does, by the chain's `pipeline_pad`. Boxes are cut to
-    what mmdet cuts them to: the picture, or that with the pipeline's padding.
+    what mmdet cuts them to: the picture, or that with the pipeline's padding. An enhancer in fast mode works in full
+    mode here, at its `work_short_side`, and a warning says so.
 
     Args:
         chain: whose detector has a decoder (`isalux_mm.det.decoding`); copied, not touched.
 
     Raises:
-        ValueError: if `chain` is no `EnhancedDetector`, its enhancer is in fast mode, which decides by what it measures
-            and so has no graph for all pictures, or its detector has no decoder.
+        ValueError: if `chain` is no `EnhancedDetector`, or its detector has no decoder.
     """
 
     def __init__(self, chain: nn.Module):
@@ -33,13 +39,13 @@ class ExportableDetection(nn.Module):
         if not isinstance(chain, EnhancedDetector):
             raise ValueError('model must be an EnhancedDetector, an enhancer and the detector behind it, got '
                              f'{type(chain).__name__}')
-        if getattr(chain.enhancer, 'mode', 'full') != 'full':
-            raise ValueError("the enhancer must be in mode 'full' to be exported, which has one graph for all "
-                             f'pictures, got {chain.enhancer.mode!r}')
         self.decoder = decoder_of(chain.detector)
         copied: Any = copy.deepcopy(chain).cpu().float().eval().requires_grad_(False)
         detector = copied.detector
         self.enhancer: Any = copied.enhancer
+        if getattr(self.enhancer, 'mode', FULL) != FULL:
+            print_log(FAST_IN_FULL, logger='current', level=logging.WARNING)
+            self.enhancer.mode = FULL
         self.enhancer.network = exportable(self.enhancer.network)
         self.detector: Any = detector
         self.head: Any = detector.bbox_head

@@ -26,7 +26,7 @@ def spread_chain(name: str):
     """A chain whose untrained detector gives scores and boxes that differ: features are large, and so tamed."""
     torch.manual_seed(0)
     chain = build_chain(whole_config(name).model, enhancer=dict(
-        type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5))).eval()
+        type='ISALuxNeck', network=dict(type='GammaCurve', gamma=0.5), work_short_side=48)).eval()
     head = chain.bbox_head
     for layer in (part for place in PREDICTORS for part in getattr(head, place, nn.Identity()).modules()):
         if isinstance(layer, nn.Conv2d):
@@ -155,7 +155,14 @@ def test_a_plain_detector_is_refused(yolox):
         ExportableDetection(yolox.detector)
 
 
-def test_an_enhancer_in_fast_mode_is_refused(yolox, monkeypatch):
+def test_an_enhancer_in_fast_mode_is_exported_in_full_mode_and_that_is_said(yolox, monkeypatch):
+    said = []
+    monkeypatch.setattr(exportable, 'print_log', lambda text, **_: said.append(text))
+    full = ExportableDetection(yolox)
     monkeypatch.setattr(yolox.enhancer, 'mode', 'fast')
-    with pytest.raises(ValueError, match="enhancer must be in mode 'full' to be exported, .* got 'fast'"):
-        ExportableDetection(yolox)
+    fast = ExportableDetection(yolox)
+    assert len(said) == 1 and "in mode 'full', not 'fast'" in said[0]
+    assert yolox.enhancer.mode == 'fast', 'the chain itself is left as it is'
+    image = 0.05 * torch.rand(1, 3, *SIZE)
+    for a, b in zip(fast(image), full(image)):
+        assert torch.equal(a, b)
