@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from kernel_arrays import array, planes
 
 from isalux_mm.functional.bilateral_grid import COEFFICIENTS, change_of, lightness, sliced
 from isalux_mm.functional.compiling import in_rows, is_compilable
@@ -12,22 +13,6 @@ from isalux_mm.functional.noise_removal import _blocks_of as blocks_of
 from isalux_mm.inference.fast_rendering import laid_out
 
 compiled = pytest.importorskip('isalux_mm.functional.compiled', reason='needs Numba (extra [fast])')
-
-
-def planes(*size, seed=0):
-    return torch.rand(*size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def array(x):
-    return np.ascontiguousarray(x.numpy(), dtype=np.float32)
-
-
-@pytest.fixture(params=[1, 2, 3], ids='{} threads'.format)
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(('size', 'cells'), [((48, 64), (5, 7)), ((31, 45), (1, 1)), ((16, 90), (2, 30))])

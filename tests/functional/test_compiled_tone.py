@@ -1,28 +1,12 @@
 """Compiled kernels for highlights and frames against the forms in PyTorch, in float64 where these lose digits."""
 import numpy as np
 import pytest
-import torch
+from kernel_arrays import array, planes
 
 from isalux_mm.functional.compiling import in_rows
 from isalux_mm.functional.tone import KNEE, with_soft_highlights
 
 compiled = pytest.importorskip('isalux_mm.functional.compiled_tone', reason='needs Numba (extra [fast])')
-
-
-def planes(*size, seed=0):
-    return torch.rand(*size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def array(x):
-    return np.ascontiguousarray(x.numpy(), dtype=np.float32)
-
-
-@pytest.fixture(params=[1, 2, 3], ids='{} threads'.format)
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize('most', [0.9, 1.0, 1.7, 6.0])
