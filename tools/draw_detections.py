@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from isalux_mm.cli.options import add_overwrite_option, add_trust_option, demand_free, show_failures
+from isalux_mm.inference.fast import MODES
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, write_image
 from isalux_mm.visualization.contact_sheet import draw_contact_sheet
@@ -115,19 +116,21 @@ class Variant:
         checkpoint: its weights.
         enhancer: a packaged model, a gamma, or `None`.
         short_side: that the enhancer works at; `None` for all pixels.
+        mode: of a packaged model, 'full' or 'fast'.
         fade: whether pictures that are not dark stay as they are.
         least_score: detections below are left out.
     """
 
     def __init__(self, config: Path, checkpoint: Path, enhancer: str | None, *, short_side: int | None,
-                 fade: bool, least_score: float):
+                 mode: str, fade: bool, least_score: float):
         from mmdet.apis import init_detector
         from mmengine.config import Config, ConfigDict
         self.least_score = least_score
         cfg: Any = Config.fromfile(config)
         if enhancer is not None:
-            neck = dict(type='isalux_mm.ISALuxNeck', network=network_of(enhancer), frozen=True,
-                        work_short_side=short_side, fade='auto' if fade else None)
+            network = network_of(enhancer)
+            neck = dict(type='isalux_mm.ISALuxNeck', network=network, frozen=True, work_short_side=short_side,
+                        mode=mode if isinstance(network, str) else 'full', fade='auto' if fade else None)
             cfg.model = ConfigDict(type='isalux_mm.EnhancedDetector', enhancer=neck, detector=cfg.model,
                                    keep_pictures=True, backbone=dict())
         self.model = init_detector(cfg, str(checkpoint), device='cpu')
@@ -164,6 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--score', type=float, default=0.3, help='detections below are left out (%(default)s)')
     parser.add_argument('--work-short-side', type=int, default=64, help='of the enhancers; 0 for all pixels '
                         '(%(default)s)')
+    parser.add_argument('--mode', choices=MODES, default='fast', help='of the packaged enhancers (%(default)s)')
     parser.add_argument('--fade', action=argparse.BooleanOptionalAction, default=True,
                         help='leave pictures that are not dark as they are, as ahead of any detector')
     parser.add_argument('--columns', type=int, default=4, help='pictures side by side')
@@ -174,7 +178,8 @@ def main(arguments: list[str] | None = None) -> int:
     demand_free(parser, options.out, overwrite=options.overwrite)
     import isalux_mm.det  # noqa: F401  puts the operators in place before mmdet's models
     variants = {name or 'none': Variant(options.config, options.checkpoint, name, least_score=options.score,
-                                        short_side=options.work_short_side or None, fade=options.fade)
+                                        short_side=options.work_short_side or None, mode=options.mode,
+                                        fade=options.fade)
                 for name in (None, *options.enhancers)}
     attempts, columns = Attempts(), []
     counts = {name: [0, 0] for name in variants}

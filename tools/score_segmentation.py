@@ -5,10 +5,10 @@
 
 The segmentor is the packaged DeepLabv3 without its adaptation to darkness: 21 classes of VOC. What it sees in a bright
 photograph is the reference. The photograph is made dark at fixed gains in linear light, with noise, as `DarkenImage`
-does it, and segmented as it is, and behind each enhancer (an `ISALuxNeck`, as it is by default, at
-`--work-short-side`). Measured are the share of pixels with the same label and the intersection over union averaged
-over the classes of the reference, over all pixels of a set; and the difference of the former from no enhancer with its
-95% interval, over photographs. The last row is the segmentor adapted to darkness, without an enhancer.
+does it, and segmented as it is, and behind each enhancer (a frozen `ISALuxNeck` at `--work-short-side` in `--mode`).
+Measured are the share of pixels with the same label and the intersection over union averaged over the classes of the
+reference, over all pixels of a set; and the difference of the former from no enhancer with its 95% interval, over
+photographs. The last row is the segmentor adapted to darkness, without an enhancer.
 
 An enhancer is the name of a packaged model, or a gamma such as 0.45.
 """
@@ -28,6 +28,7 @@ from isalux_mm.chain import ISALuxNeck
 from isalux_mm.cli.options import add_overwrite_option, demand_free, show_failures
 from isalux_mm.functional.average_precision import interval, resampled_weights
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
+from isalux_mm.inference.fast import MODES
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.whole_file import write_text
 from isalux_mm.models.deeplab import PackagedSemanticPrior
@@ -47,12 +48,12 @@ def segmentor(*, adapted: bool = False) -> PackagedSemanticPrior:
     return prior
 
 
-def neck_of(name: str, short_side: int | None) -> ISALuxNeck:
-    """The neck that a name stands for, frozen."""
+def neck_of(name: str, short_side: int | None, mode: str) -> ISALuxNeck:
+    """The neck that a name stands for, frozen; a power law knows no fast mode."""
     try:
         network: dict | str = dict(type='GammaCurve', gamma=float(name))
     except ValueError:
-        network = name
+        return ISALuxNeck(name, frozen=True, work_short_side=short_side, clamp_output=True, mode=mode)
     return ISALuxNeck(network, frozen=True, work_short_side=short_side, clamp_output=True)
 
 
@@ -113,13 +114,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--gains', type=float, nargs='+', default=[1, 0.12, 0.02, 0.004])
     parser.add_argument('--seed', type=int, default=0, help='of the darkness')
     parser.add_argument('--work-short-side', type=int, default=64, help='that the enhancers see (64); 0 for all pixels')
+    parser.add_argument('--mode', choices=MODES, default='fast', help='of the packaged enhancers (fast)')
     parser.add_argument('--resamples', type=int, default=1000, help='resampled sets of photographs')
     parser.add_argument('--csv', type=Path, metavar='FILE', help='write the figures here')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     demand_free(parser, *([options.csv] if options.csv else []), overwrite=options.overwrite)
     stock = segmentor()
-    necks = {name: neck_of(name, options.work_short_side or None) for name in options.enhancers}
+    necks = {name: neck_of(name, options.work_short_side or None, options.mode) for name in options.enhancers}
     variants: dict[str, tuple[Enhance, PackagedSemanticPrior]] = {
         NONE: (torch.nn.Identity(), stock), **{name: (neck, stock) for name, neck in necks.items()},
         ADAPTED: (torch.nn.Identity(), segmentor(adapted=True))}

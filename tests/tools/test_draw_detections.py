@@ -75,3 +75,21 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert bright[0] == bright[1] == 10 and bright[2] == pytest.approx(255 * 0.04**0.45, abs=2)
     with pytest.raises(SystemExit):
         tool.main(options)
+
+
+@pytest.mark.parametrize('enhancer, mode, expected', [
+    ('isalux_detect_small', 'fast', 'fast'), ('isalux_detect_small', 'full', 'full'), ('0.45', 'fast', 'full')])
+def test_a_mode_is_of_packaged_models(enhancer, mode, expected, monkeypatch, tmp_path):
+    """A power law has none."""
+    asked = []
+
+    def init_detector(config, *args, **kwargs):
+        asked.append(config.model.enhancer.mode)
+        raise InterruptedError
+
+    monkeypatch.setattr('mmdet.apis.init_detector', init_detector)
+    (tmp_path / 'plain.py').write_text("model = dict(type='mmdet.RTMDet')")
+    with pytest.raises(InterruptedError):
+        tool.Variant(tmp_path / 'plain.py', tmp_path / 'none.pth', enhancer, short_side=64, mode=mode, fade=True,
+                     least_score=0.3)
+    assert asked == [expected]

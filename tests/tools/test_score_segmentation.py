@@ -47,3 +47,10 @@ def test_a_folder_without_pictures(tmp_path, capsys):
     with pytest.raises(SystemExit):
         scorer.main(['--photos', str(tmp_path), '--enhancers', '0.45'])
     assert '--photos must hold pictures that can be read' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name, mode, expected', [
+    ('isalux_detect_small', 'fast', 'fast'), ('isalux_detect_small', 'full', 'full'), ('0.45', 'fast', 'full')])
+def test_a_mode_is_of_packaged_models(name, mode, expected):
+    """A power law has none."""
+    assert scorer.neck_of(name, 64, mode).mode == expected
