@@ -2,8 +2,10 @@
 
 Every `checkpoint=` and `network=` of a config takes such a name, in any working folder. A file that exists goes first.
 """
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from mmengine.config import Config
@@ -53,9 +55,14 @@ def packaged_models() -> dict[str, PackagedModel]:
             name = (file.metadata() or {}).get(CONFIG_KEY, weights.stem)
         config = folder / f'{name}{CONFIG_SUFFIX}'
         if config.is_file():
-            head = config.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')
-            found[weights.stem] = PackagedModel(weights.stem, config, weights, head)
+            found[weights.stem] = PackagedModel(weights.stem, config, weights, first_sentence(config))
     return found
+
+
+def first_sentence(config: Path) -> str:
+    """The first sentence of the comment at the head of a config."""
+    head = takewhile(lambda line: line.startswith('#'), config.read_text(encoding='utf-8').splitlines())
+    return re.split(r'(?<=\.)\s', ' '.join(line.lstrip('# ') for line in head), maxsplit=1)[0]
 
 
 def find_model(name: str) -> PackagedModel:

@@ -90,3 +90,10 @@ def test_mmengine_loads_by_name_and_safetensors():
 def test_a_wrong_name_lists_the_right_ones():
     with pytest.raises(ValueError, match=f"name of a packaged model, .*{NAME}.*got 'isalux_zero'"):
         LowLightEnhancer('isalux_zero')
+
+
+def test_a_model_is_described_by_a_whole_sentence():
+    """The first of its config's head, over several lines."""
+    for model in packaged_models().values():
+        assert model.summary[0].isupper() and model.summary.endswith('.') and '. ' not in model.summary
+        assert '#' not in model.summary and model.summary.split()[0] in model.config.read_text(encoding='utf-8')

@@ -24,7 +24,8 @@ class SynthesizeLowLight(BaseTransform):
 
     Args:
         ranges: changes to the fields of `DegradationRanges`.
-        base: what is changed: 'cameras' spans real cameras, 'plain' is one exposure, tone curve and noise.
+        base: what is changed: 'cameras' spans real cameras, 'lol' cameras nearer to that of LOL-v1, 'plain' is one
+            exposure, tone curve and noise.
         mixture: changes to the fields of `PairMixture`; `None` draws photographs alone, as 'plain' needs no others.
         luma_band: (lowest, highest) mean luma of the photograph; `None` leaves it as it is.
         target_luma: mean and standard deviation of the photograph's mean luma, in the place of `luma_band`.

@@ -1,5 +1,5 @@
 """What one draw of the low-light synthesis holds, and what it is drawn from (ours; paper silent)."""
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 Range = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
@@ -197,4 +197,13 @@ CAMERAS = DegradationRanges(
     lit_ratio=(0.35, 1.2),
     exposed_share=0.12,
     calm_ratio=(0.35, 0.85))
-BASES = dict(plain=PLAIN, cameras=CAMERAS)
+# ours: cameras nearer to that of LOL-v1, fewer with a strong tint, steeper tones; docs/synthesis.md has the table
+LOL = replace(
+    CAMERAS,
+    mean_ratio=(0.04, 0.35),
+    slope=(1.2, 3.2),
+    saturation=(0.9, 5.0),
+    blue_cast=(0.6, 1.15),
+    tinted_share=0.1,
+    extreme_share=0.1)
+BASES = dict(plain=PLAIN, cameras=CAMERAS, lol=LOL)

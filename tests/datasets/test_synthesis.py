@@ -96,7 +96,7 @@ def test_keep_luma_stands_before_the_views(photo):
 
 
 @pytest.mark.parametrize('options, message', [
-    (dict(base='phone'), "base must be one of .*'cameras', 'plain'.*, got 'phone'"),
+    (dict(base='phone'), "base must be one of .*'cameras', 'lol', 'plain'.*, got 'phone'"),
     (dict(luma_band=(0.7, 0.2)), 'a band of luma must be'),
     (dict(mixture=dict(lamp_share=2)), 'lamp_share must be in')])
 def test_bad_options(options, message):

@@ -26,7 +26,6 @@ from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 MEANWHILE = {
-    'isalux_general': dict(chroma=Demand('its colours of LOL-v1 are a little dull', least=0.9, most=1.2)),
     'isalux_zero_shot': dict(
         exposure_distance=Demand('worst exposure, median photograph', most=0.1),
         chroma=Demand('its colours of LOL-v1 are dull', least=0.9, most=1.7)),

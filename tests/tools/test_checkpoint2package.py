@@ -5,6 +5,7 @@ from loading import load_tool
 from mmengine.config import Config
 
 from isalux_mm import model_zoo
+from isalux_mm.functional.illumination import luma
 from isalux_mm.model_zoo import find_config, packaged_models
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
@@ -39,6 +40,21 @@ def test_of_several_checkpoints_the_mean_is_taken(tmp_path, state):
     for name, value in state.items():
         expected = (2 * value.double()).half() if value.is_floating_point() else value
         torch.testing.assert_close(mean[name], expected, rtol=1e-3, atol=1e-7)  # one step of half precision
+
+
+def test_saturation_moves_the_change_from_its_luma(tmp_path, state):
+    """The residual of the packed network against that of the plain one, made more colourful outside of it."""
+    torch.save(state, tmp_path / 'a.pth')
+    dull, vivid = (publisher.packaged_weights(find_config(CONFIG), [tmp_path / 'a.pth'], factor) for factor in (1, 1.5))
+    assert {name for name in dull if not torch.equal(dull[name], vivid[name])} == {
+        'network.to_rgb.weight', 'network.to_rgb.bias'}
+    features = torch.randn(1, dull['network.to_rgb.weight'].shape[1], 5, 5)
+    plain, more = (torch.nn.functional.conv2d(features, packed['network.to_rgb.weight'].float(),
+                                              packed['network.to_rgb.bias'].float()) for packed in (dull, vivid))
+    gray = luma(plain)
+    torch.testing.assert_close(more, gray + 1.5 * (plain - gray), rtol=0, atol=5e-3)  # half precision
+    with pytest.raises(ValueError, match='saturation must be 1 for a model without network.to_rgb, got 0.5'):
+        publisher.saturate({}, 0.5)
 
 
 def test_weights_without_metadata_go_by_the_name_of_their_config(tmp_path, monkeypatch):

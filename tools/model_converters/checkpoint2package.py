@@ -6,6 +6,9 @@
 Of a training with averaged weights the checkpoint's `state_dict` holds the average. Of several checkpoints the mean of
 their weights is taken, which is of use where they started from the same ones. Every tensor of the config's model
 has to be there, and no other; of a chain's checkpoint (`EnhancedDetector`, `EnhancedSegmentor`) it is the enhancer's.
+
+`--saturation 1.1` lets the network's change of the picture lie 1.1 times as far from its luma (ours): networks that
+learn from absolute differences give colours that are dull on average. It is written into the last convolution.
 """
 import argparse
 import sys
@@ -19,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.model_zoo import CONFIG_KEY
@@ -26,14 +30,20 @@ from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 MOST_BYTES = 8 * 2**20
+TO_RGB = 'network.to_rgb'
 CHAIN = 'enhancer.'  # ahead of the enhancer's tensors in the checkpoint of a chain
 
 
-def packaged_weights(config: Path, checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+def packaged_weights(config: Path, checkpoints: Sequence[Path], saturation: float = 1.0) -> dict[str, Tensor]:
     """The tensors of the config's model, floating ones in half precision and the mean of those of the checkpoints.
 
+    Args:
+        config: of the model.
+        checkpoints: of it, one or several.
+        saturation: factor of the network's change from its luma.
+
     Raises:
-        ValueError: if a checkpoint is of another model.
+        ValueError: if a checkpoint is of another model, or a saturation is asked of one without `to_rgb`.
     """
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'isalux_mm'))
@@ -44,7 +54,20 @@ def packaged_weights(config: Path, checkpoints: Sequence[Path]) -> dict[str, Ten
         if wrong:
             raise ValueError(
                 f'{checkpoint}: expected the model of {config}, differs in {len(wrong)} tensors: {wrong[:3]}')
-    return {name: _mean([state[name] for state in states]).contiguous() for name in own}
+    mean = {name: _mean([state[name] for state in states]) for name in own}
+    if saturation != 1:
+        saturate(mean, saturation)
+    return {name: _half(value).contiguous() for name, value in mean.items()}
+
+
+def saturate(state: dict[str, Tensor], saturation: float) -> None:
+    """Moves the colours of the network's change away from their luma, or towards it, in place."""
+    if f'{TO_RGB}.weight' not in state:
+        raise ValueError(f'saturation must be 1 for a model without {TO_RGB}, got {saturation}')
+    gray = torch.tensor(LUMA_WEIGHTS, dtype=torch.float64).expand(3, 3)
+    mix = gray + saturation * (torch.eye(3, dtype=torch.float64) - gray)
+    for name in (f'{TO_RGB}.weight', f'{TO_RGB}.bias'):
+        state[name] = torch.tensordot(mix, state[name], 1)
 
 
 def of_enhancer(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -54,8 +77,12 @@ def of_enhancer(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    """In half precision; of numbers that are not floating the first."""
-    return torch.stack(values).double().mean(0).half() if values[0].is_floating_point() else values[0]
+    """In double precision; of numbers that are not floating the first."""
+    return torch.stack(values).double().mean(0) if values[0].is_floating_point() else values[0]
+
+
+def _half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,12 +91,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('config', type=Path)
     parser.add_argument('checkpoints', type=Path, nargs='+', metavar='checkpoint')
     parser.add_argument('weights', type=Path, help='safetensors file to write')
+    parser.add_argument('--saturation', type=float, default=1.0, help="of the network's change (%(default)s)")
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, *options.checkpoints])
     check_writable(options.weights)
+    if not 0 <= options.saturation <= 2:
+        parser.error(f'--saturation must be in [0, 2], got {options.saturation}')
     source = ' + '.join(path.name for path in options.checkpoints)
-    content = save(packaged_weights(options.config, options.checkpoints),
+    if options.saturation != 1:
+        source += f', saturation {options.saturation:g}'
+    content = save(packaged_weights(options.config, options.checkpoints, options.saturation),
                    metadata={CONFIG_KEY: options.config.stem, 'source': source})
     if len(content) >= MOST_BYTES:
         parser.error(f'{options.weights} would have {len(content):,} bytes, {MOST_BYTES:,} are the most')
