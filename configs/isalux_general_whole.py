@@ -1,5 +1,6 @@
-# After isalux_general_last: whole pictures, one a step, so that the exposure, which only a whole picture tells, is learned
-# too (ours). The learning rate falls to nothing.
+# After isalux_general_last: whole pictures, one a step, so that the exposure, which only a whole picture tells, is
+# learned too (ours). The learning rate falls to nothing. The packaged weights began at the mean of the ends of
+# isalux_general and isalux_general_last, which tools/model_converters/checkpoint2package.py takes.
 # Expected: see docs/results.md.
 # python tools/train.py configs/isalux_general_whole.py --cfg-options load_from=work_dirs/isalux_general_last/iter_600.pth
 _base_ = [
