@@ -111,9 +111,10 @@ def test_the_adaptation_of_the_prior_builds():
 
 
 # sets of real pairs that are trained on
-VIEWS = dict(isalux_zero_shot=0, isalux_zero_shot_near=0, isalux_general=2, isalux_general_last=2,
-             isalux_lol_finetune=1, isalux_lol_finetune_last=1)
-WHOLE = dict(isalux_zero_shot_whole=0, isalux_general_whole=2, isalux_lol_finetune_whole=1)
+VIEWS = dict(isalux_zero_shot=0, isalux_zero_shot_near=0, isalux_zero_shot_256=0, isalux_general=2,
+             isalux_general_last=2, isalux_general_256=2, isalux_lol_finetune=1, isalux_lol_finetune_last=1,
+             isalux_lol_256=1)
+WHOLE = dict(isalux_zero_shot_whole=0, isalux_general_whole=2, isalux_lol_finetune_whole=1, isalux_lol_256_whole=1)
 
 
 @pytest.mark.parametrize(('name', 'sets'), [*VIEWS.items(), *WHOLE.items()])
@@ -126,8 +127,9 @@ def test_what_is_held_out_is_watched_and_not_trained_on(name, sets):
     assert len(pairs) == sets
     for part in pairs:
         assert set(part.leave_out) == set(watched.only) or len(set(part.leave_out)) == 33  # a third of 100
-    sizes = [t['size'] for part in parts_of(cfg.train_dataloader.dataset) for t in part.pipeline
-             if t.type == 'RandomResizedView']
+    sizes = [t.size if t.type == 'RandomResizedView' else (t.crop_size, t.crop_size)
+             for part in parts_of(cfg.train_dataloader.dataset) for t in part.pipeline
+             if t.type in ('RandomResizedView', 'PairedRandomCrop')]
     if name in WHOLE:  # pictures of several sizes
         assert not sizes and cfg.train_dataloader.batch_size == 1
         return

@@ -35,16 +35,15 @@ PUBLIC = {
         '''EnhancedDetInferencer EnhancedDetVisualizationHook EnhancedDetector ExDarkDataset ExDarkMetric
         LoadReferenceImage PackDarkDetInputs SplitReferenceImage UnlabeledDetInputs''',
     'isalux_mm.engine':
-        '''BFloat16OptimWrapper CheckedEpochLoop CheckedIterLoop DurableCheckpointHook
-        EnhanceVisualizationHook ExpertUsageHook SaveEnhancedHook
-        TrainableOptimWrapperConstructor''',
+        '''BFloat16OptimWrapper CheckedEpochLoop CheckedIterLoop CompileBlocksHook DurableCheckpointHook
+        EnhanceVisualizationHook ExpertUsageHook SaveEnhancedHook TrainableOptimWrapperConstructor''',
     'isalux_mm.evaluation':
         '''ImageMetric LPIPS LabelAgreement NIQE PairedImageQuality''',
     'isalux_mm.inference':
         '''PreparedNetwork TemporalEnhancer enhance_tiled prepare_for_inference''',
     'isalux_mm.models':
         '''AffineNetwork BalanceLoss CharbonnierLoss CheckerboardLoss ColorConstancyLoss ConvExpert CurveNetwork
-        DenseFFN DepthwiseExpert EnhancementNetwork ExposureLoss FrozenModule GammaCurve GatedDconvExpert
+        DenseFFN DepthwiseExpert EnhancementNetwork ExposureLoss FrozenModule GTMeanLoss GammaCurve GatedDconvExpert
         HISAAttention ISALux Identity IlluminationPrior L1Loss LowLightDataPreprocessor LowLightEnhancer
         LumaPrior MSELoss MSSSIMLoss MaxChannelPrior MeanChannelPrior MoEFFN NeutralLoss NoPrior
         NoisyTopKGate PackagedFeatures PackagedSemanticPrior PerceptualLoss PriorAdaptation Routing SSIMLoss

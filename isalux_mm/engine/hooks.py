@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from isalux_mm.io.images import write_image
 from isalux_mm.io.names import beside, check_products
 from isalux_mm.io.whole_file import check_free
+from isalux_mm.models.blocks import TransformerBlock
+from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
 
@@ -178,3 +180,47 @@ class SaveEnhancedHook(Hook):
         """Of an input below its folder of the set."""
         roots = getattr(runner.test_dataloader.dataset, 'folders', {}).get('low', ())
         return low.relative_to(next((root for root in roots if low.is_relative_to(root)), low.parent))
+
+
+@HOOKS.register_module()
+class CompileBlocksHook(Hook):
+    """Compiles the network's transformer blocks, and the losses, by `torch.compile` where training starts (ours).
+
+    For views of one size on an accelerator, where it saves launches and passes over the memory. Blocks of one width
+    share what is compiled, which takes a fraction of the time of a network in one piece. mmengine's `compile` key takes
+    the whole step, of which the optimizer, the log and the data break the graph. Validation, whose pictures have other
+    sizes, runs uncompiled. State and checkpoints are those of the plain network.
+
+    Args:
+        mode: of `torch.compile`.
+    """
+
+    def __init__(self, mode: str = 'default'):
+        self.mode = mode
+        self._compiled: list[tuple[torch.nn.Module, str, Any]] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Puts the compiled functions in; the work is done at the first iteration."""
+        model: Any = unwrapped(runner.model)
+        blocks = [(module, 'forward') for module in model.network.modules() if isinstance(module, TransformerBlock)]
+        losses = [(module, 'compute') for module in model.losses.values() if isinstance(module, WeightedLoss)]
+        self._compiled = [(module, name, torch.compile(getattr(module, name), dynamic=False, mode=self.mode))
+                          for module, name in blocks + losses]
+        self._put_in()
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Puts the plain functions back."""
+        for module, name, _ in self._compiled:
+            module.__dict__.pop(name, None)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Puts the compiled ones in again."""
+        self._put_in()
+
+    def after_train(self, runner: Runner) -> None:
+        """Leaves the plain functions."""
+        self.before_val_epoch(runner)
+
+    def _put_in(self) -> None:
+        for module, name, compiled in self._compiled:
+            module.__dict__[name] = compiled

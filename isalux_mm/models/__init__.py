@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from isalux_mm.models.losses import (
         CharbonnierLoss,
         CheckerboardLoss,
+        GTMeanLoss,
         L1Loss,
         MSELoss,
         MSSSIMLoss,
@@ -53,10 +54,11 @@ if TYPE_CHECKING:
 
 __all__ = ['AffineNetwork', 'BalanceLoss', 'CharbonnierLoss', 'CheckerboardLoss', 'ColorConstancyLoss', 'ConvExpert',
            'CurveNetwork', 'DenseFFN', 'DepthwiseExpert', 'EnhancementNetwork', 'ExposureLoss', 'FrozenModule',
-           'GammaCurve', 'GatedDconvExpert', 'HISAAttention', 'ISALux', 'Identity', 'IlluminationPrior', 'L1Loss',
-           'LowLightDataPreprocessor', 'LowLightEnhancer', 'LumaPrior', 'MSELoss', 'MSSSIMLoss', 'MaxChannelPrior',
-           'MeanChannelPrior', 'MoEFFN', 'NeutralLoss', 'NoPrior', 'NoisyTopKGate', 'PackagedFeatures',
-           'PackagedSemanticPrior', 'PerceptualLoss', 'PriorAdaptation', 'Routing', 'SSIMLoss', 'SegmentationPrior',
+           'GTMeanLoss', 'GammaCurve', 'GatedDconvExpert', 'HISAAttention', 'ISALux', 'Identity', 'IlluminationPrior',
+           'L1Loss', 'LowLightDataPreprocessor', 'LowLightEnhancer', 'LumaPrior', 'MSELoss', 'MSSSIMLoss',
+           'MaxChannelPrior', 'MeanChannelPrior', 'MoEFFN', 'NeutralLoss', 'NoPrior', 'NoisyTopKGate',
+           'PackagedFeatures', 'PackagedSemanticPrior', 'PerceptualLoss', 'PriorAdaptation', 'Routing', 'SSIMLoss',
+           'SegmentationPrior',
            'SharedStatistics', 'SoftGate', 'SpatialConsistencyLoss', 'StatisticsLayer', 'Tile', 'TopKGate',
            'TorchvisionFeatures', 'TorchvisionSemanticPrior', 'TotalVariationLoss', 'VGG19Features', 'WeightedLoss',
            'ZeroReferenceLoss']
@@ -75,8 +77,9 @@ HOMES = {
     **dict.fromkeys(('BalanceLoss', 'NoisyTopKGate', 'Routing', 'SoftGate', 'TopKGate'), 'isalux_mm.models.gates'),
     'ISALux': 'isalux_mm.models.isalux',
     **dict.fromkeys((
-        'CharbonnierLoss', 'CheckerboardLoss', 'L1Loss', 'MSELoss', 'MSSSIMLoss', 'PackagedFeatures', 'PerceptualLoss',
-        'SSIMLoss', 'TorchvisionFeatures', 'VGG19Features', 'WeightedLoss'), 'isalux_mm.models.losses'),
+        'CharbonnierLoss', 'CheckerboardLoss', 'GTMeanLoss', 'L1Loss', 'MSELoss', 'MSSSIMLoss', 'PackagedFeatures',
+        'PerceptualLoss', 'SSIMLoss', 'TorchvisionFeatures', 'VGG19Features', 'WeightedLoss'),
+        'isalux_mm.models.losses'),
     'PriorAdaptation': 'isalux_mm.models.prior_adaptation',
     **dict.fromkeys((
         'FrozenModule', 'IlluminationPrior', 'LumaPrior', 'MaxChannelPrior', 'MeanChannelPrior', 'NoPrior',

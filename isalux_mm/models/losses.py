@@ -16,6 +16,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.vgg import cfgs, make_layers
 
 from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.image_quality import ms_ssim, ssim
 from isalux_mm.models.deeplab import MIDDLE, PACKAGED, DeepLabMobileNetV2
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
@@ -91,6 +92,42 @@ class CharbonnierLoss(WeightedLoss):
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         return torch.sqrt((pred - gt)**2 + self.eps**2).mean()
+
+
+@MODELS.register_module()
+class GTMeanLoss(WeightedLoss):
+    """The Charbonnier loss after GT-mean, mixed with the plain one (Liao et al., 2025, arXiv 2504.20148).
+
+    Each image is scaled to its reference's mean grey value and compared; the further its own mean is from that, the
+    more the plain loss counts instead, so that the exposure is learned too. The plain loss's share is the Bhattacharyya
+    distance of two Gaussians around the means, clipped to [0, 1]; it has no gradient.
+
+    Args:
+        loss_weight: factor.
+        sigma: standard deviation of the Gaussians as a share of the means.
+        eps: as of `CharbonnierLoss`.
+
+    Raises:
+        ValueError: if `sigma` is not positive.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, *, sigma: float = 0.1, eps: float = CHARBONNIER_EPS):
+        super().__init__(loss_weight)
+        if sigma <= 0:
+            raise ValueError(f'sigma must be positive, got {sigma}')
+        self.sigma, self.eps = sigma, eps
+
+    def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
+        own, target = (luma(x).mean(dim=(1, 2, 3), keepdim=True).clamp_min(self.eps) for x in (pred, gt))
+        plain, scaled = (torch.sqrt((x - gt)**2 + self.eps**2).mean(dim=(1, 2, 3)) for x in (pred, pred * target / own))
+        share = self.plain_share(own.detach(), target).flatten()
+        return (share * plain + (1 - share) * scaled).mean()
+
+    def plain_share(self, own: Tensor, target: Tensor) -> Tensor:
+        """The Bhattacharyya distance of N(own, (sigma own)^2) and N(target, (sigma target)^2), clipped to [0, 1]."""
+        variances = (self.sigma * own)**2 + (self.sigma * target)**2
+        apart = (own - target)**2 / (4 * variances)
+        return (apart + 0.5 * torch.log(variances / (2 * self.sigma**2 * own * target))).clamp(0, 1)
 
 
 @MODELS.register_module()

@@ -117,6 +117,34 @@ def test_expert_usage_without_a_mixture_writes_nothing(tmp_path):
     assert not [key for key in runner.message_hub.log_scalars if 'experts' in key]
 
 
+def test_blocks_are_compiled_for_training_alone(tmp_path, monkeypatch):
+    """The same weights as without, to rounding; blocks of one width share one graph; validation runs plain."""
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    def compiled(function, **options):
+        assert options == dict(dynamic=False, mode='default')
+        return real(function, backend=backend, dynamic=False)
+
+    real = torch.compile
+    monkeypatch.setattr(torch, 'compile', compiled)
+    states = []
+    for hooks in ([], [dict(type='CompileBlocksHook')]):
+        torch._dynamo.reset()
+        model = dict(type='LowLightEnhancer', network=dict(NETWORK, depths=(2, 3)))
+        runner = make_runner(tmp_path / str(len(hooks)), hooks, model=model, randomness=dict(seed=0))
+        runner.train()
+        states.append(runner.model.state_dict())
+        assert not [m for m in runner.model.modules() if {'forward', 'compute'} & vars(m).keys()]
+    assert len(graphs) <= 4 < 7 + 1  # seven blocks of two widths, of two layouts at most, and the loss
+    assert states[0].keys() == states[1].keys()
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(('num_images', 'expected'), [(1, ['val_00_0_4.png']),
                                                       (4, ['val_00_0_4.png', 'val_01_1_4.png'])])
 def test_panels_are_written_at_validation(tmp_path, num_images, expected):

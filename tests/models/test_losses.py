@@ -1,4 +1,6 @@
 """Losses: numbers with their origin, freezing and hiding of feature networks, low precision."""
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -40,6 +42,40 @@ def test_ssim_loss_by_hand():
     loss = MODELS.build(dict(type='SSIMLoss', loss_weight=0.5))
     assert loss(0.3 * flat, 0.5 * flat).item() == pytest.approx(0.5 * (1 - 0.3001 / 0.3401), abs=1e-5)
     assert loss(flat, flat).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_gt_mean_loss_by_hand():
+    """Of flat pictures of a and b: |a - b| times the plain share, which the distance of two Gaussians is; 0 where the
+    means agree, whatever the contrast's error, which is then compared as it is."""
+    loss = losses.GTMeanLoss(2.0)
+    flat = torch.ones(1, 3, 8, 8)
+    # means .4 and .5, deviations .04 and .05
+    share = 0.01 / (4 * 0.0041) + 0.5 * math.log(0.0041 / (2 * 0.04 * 0.05))
+    assert loss(0.4 * flat, 0.5 * flat).item() == pytest.approx(2 * (share * 0.1 + (1 - share) * 1e-3), rel=1e-3)
+    assert loss(0.1 * flat, 0.5 * flat).item() == pytest.approx(2 * 0.4, rel=1e-3)  # far away: the plain loss alone
+    gt = flat.clone() * 0.5
+    gt[..., ::2], pred = 0.3, flat * 0.4
+    assert loss(pred, gt).item() == pytest.approx(2 * 0.1, rel=1e-3)
+    both = loss(torch.cat([pred, 0.1 * flat]), torch.cat([gt, 0.5 * flat]))
+    assert both.item() == pytest.approx((2 * 0.1 + 2 * 0.4) / 2, rel=1e-3)  # each picture by its own mean
+
+
+def test_gt_mean_loss_teaches_the_exposure_too():
+    """A gain alone is learned from it, though a scaled picture tells nothing of it."""
+    gt = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    gain = torch.tensor(0.3, requires_grad=True)
+    optimizer = torch.optim.Adam([gain], lr=0.05)
+    for _ in range(60):
+        optimizer.zero_grad()
+        losses.GTMeanLoss()(gain * gt, gt).backward()
+        optimizer.step()
+    assert gain.item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize('sigma', [0, -0.1])
+def test_gt_mean_loss_refuses_a_sigma_that_is_not_positive(sigma):
+    with pytest.raises(ValueError, match='sigma must be positive'):
+        losses.GTMeanLoss(sigma=sigma)
 
 
 def test_checkerboard_loss_by_hand():
