@@ -1,5 +1,5 @@
 # ISALux on LOL-v1: 256x256 patches, both priors, hybrid loss.
-# Expected (the paper's, GT-mean): PSNR 27.63, SSIM 0.881. Ours: not trained yet, it takes a GPU; see isalux_lol_finetune.py.
+# Expected (the paper's, GT-mean): PSNR 27.63, SSIM 0.881. Ours: not trained yet, it takes hours of a GPU; see isalux_lol_256.py.
 # python tools/train.py configs/isalux_lol.py
 _base_ = [
     './_base_/models/isalux.py',
