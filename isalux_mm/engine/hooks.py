@@ -16,8 +16,6 @@ from torch.nn import functional as F
 from isalux_mm.io.images import write_image
 from isalux_mm.io.names import beside, check_products
 from isalux_mm.io.whole_file import check_free
-from isalux_mm.models.blocks import TransformerBlock
-from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
 
@@ -197,21 +195,19 @@ class CompileBlocksHook(Hook):
 
     def __init__(self, mode: str = 'default'):
         self.mode = mode
-        self._compiled: list[tuple[torch.nn.Module, str, Any]] = []
+        self._compiled: list[tuple[torch.nn.Module, Any]] = []
 
     def before_train(self, runner: Runner) -> None:
         """Puts the compiled functions in; the work is done at the first iteration."""
         model: Any = unwrapped(runner.model)
-        blocks = [(module, 'forward') for module in model.network.modules() if isinstance(module, TransformerBlock)]
-        losses = [(module, 'compute') for module in model.losses.values() if isinstance(module, WeightedLoss)]
-        self._compiled = [(module, name, torch.compile(getattr(module, name), dynamic=False, mode=self.mode))
-                          for module, name in blocks + losses]
+        self._compiled = [(part, torch.compile(part.forward, dynamic=False, mode=self.mode))
+                          for part in model.parts_to_compile()]
         self._put_in()
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Puts the plain functions back."""
-        for module, name, _ in self._compiled:
-            module.__dict__.pop(name, None)
+        for part, _ in self._compiled:
+            part.__dict__.pop('forward', None)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Puts the compiled ones in again."""
@@ -222,5 +218,5 @@ class CompileBlocksHook(Hook):
         self.before_val_epoch(runner)
 
     def _put_in(self) -> None:
-        for module, name, compiled in self._compiled:
-            module.__dict__[name] = compiled
+        for part, compiled in self._compiled:
+            part.__dict__['forward'] = compiled

@@ -68,6 +68,10 @@ class EnhancementNetwork(InitializedModule, WeighedModule):
         """As `forward`, and the routing of every mixture layer, encoder to decoder; by default there is none."""
         return self(image, tile=tile), []
 
+    def blocks(self) -> list[nn.Module]:
+        """The parts that repeat and take most of its time, in order, to be compiled one by one; by default itself."""
+        return [self]
+
     def whole(self, image: Tensor) -> Tile:
         """What is computed from whole images (B, 3, H, W) only, by the pixels that are seen of them (`visible`).
 

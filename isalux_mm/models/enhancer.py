@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
-from isalux_mm.models.base import InitializedModule, build_network, routed
+from isalux_mm.models.base import EnhancementNetwork, InitializedModule, build_network, routed
 from isalux_mm.models.gates import Routing
 from isalux_mm.models.losses import WeightedLoss
 from isalux_mm.models.pretrained import check_shapes
@@ -118,6 +118,11 @@ class LowLightEnhancer(BaseModel):
             sample.low_img = low[:, :h, :w]
             sample.pred_img = pred[:, :h, :w].float().clamp(0, 1)
         return list(data_samples)
+
+    def parts_to_compile(self) -> list[nn.Module]:
+        """What is worth compiling by itself for a training: the network's blocks, and the losses."""
+        blocks = self.network.blocks() if isinstance(self.network, EnhancementNetwork) else [self.network]
+        return [*blocks, *self.losses.values()]
 
     def _keep(self, routings: list[Routing]) -> None:
         """Joins the routing of groups of images, layer by layer."""

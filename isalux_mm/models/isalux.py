@@ -133,6 +133,11 @@ class ISALux(EnhancementNetwork):
             return guarded(image, base, residual, guard(image, self.safeguards, tile.confidence)), routings
         return base + residual, routings
 
+    def blocks(self) -> list[nn.Module]:
+        """The transformer blocks, encoder to decoder."""
+        stages = [*self.encoder, self.bottleneck, *reversed(self.decoder)]
+        return [block for stage in stages for block in stage.children()]
+
     def whole(self, image: Tensor) -> Tile:
         """What is computed from whole images (B, 3, H, W) only: class probabilities, exponent and confidence."""
         counted = seen(image, None if self.visible is None else self.visible.weights)
