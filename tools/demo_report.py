@@ -9,11 +9,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
 from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.engine.work_folder import checkpoint_of
 from isalux_mm.io.images import write_image
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
@@ -29,9 +30,9 @@ def main() -> int:
     add_overwrite_option(parser)
     args = parser.parse_args()
     demand_free(parser, args.work_dir / 'demo.png', overwrite=args.overwrite)
-    checkpoint = find_latest_checkpoint(str(args.work_dir))
+    checkpoint = checkpoint_of(args.work_dir)
     if checkpoint is None:
-        parser.error(f'no last_checkpoint in {args.work_dir}: train first')
+        parser.error(f'no checkpoint in {args.work_dir}: train first')
     cfg = Config.fromfile(next(args.work_dir.glob('isalux_*.py')))
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model).eval()
