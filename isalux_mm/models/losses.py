@@ -77,6 +77,11 @@ class L1Loss(WeightedLoss):
         return F.l1_loss(pred, gt)
 
 
+def charbonnier(pred: Tensor, gt: Tensor, eps: float) -> Tensor:
+    """sqrt(d^2 + eps^2) of every value of two batches of one shape."""
+    return torch.sqrt((pred - gt)**2 + eps**2)
+
+
 @MODELS.register_module()
 class CharbonnierLoss(WeightedLoss):
     """Mean of sqrt(d^2 + eps^2), a smooth absolute error (ours; paper silent).
@@ -91,7 +96,7 @@ class CharbonnierLoss(WeightedLoss):
         self.eps = eps
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
-        return torch.sqrt((pred - gt)**2 + self.eps**2).mean()
+        return charbonnier(pred, gt, self.eps).mean()
 
 
 @MODELS.register_module()
@@ -119,7 +124,7 @@ class GTMeanLoss(WeightedLoss):
 
     def compute(self, pred: Tensor, gt: Tensor) -> Tensor:
         own, target = (luma(x).mean(dim=(1, 2, 3), keepdim=True).clamp_min(self.eps) for x in (pred, gt))
-        plain, scaled = (torch.sqrt((x - gt)**2 + self.eps**2).mean(dim=(1, 2, 3)) for x in (pred, pred * target / own))
+        plain, scaled = (charbonnier(x, gt, self.eps).mean(dim=(1, 2, 3)) for x in (pred, pred * target / own))
         share = self.plain_share(own.detach(), target).flatten()
         return (share * plain + (1 - share) * scaled).mean()
 

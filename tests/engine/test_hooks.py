@@ -119,11 +119,16 @@ def test_expert_usage_without_a_mixture_writes_nothing(tmp_path):
 
 def test_blocks_are_compiled_for_training_alone(tmp_path, monkeypatch):
     """The same weights as without, to rounding; blocks of one width share one graph; validation runs plain."""
-    graphs = []
+    graphs, learning = [], []
 
     def backend(graph, inputs):
         graphs.append(graph)
-        return graph.forward
+
+        def run(*args):
+            learning.append(torch.is_grad_enabled())
+            return graph.forward(*args)
+
+        return run
 
     def compiled(function, **options):
         assert options == dict(dynamic=False, mode='default')
@@ -140,7 +145,8 @@ def test_blocks_are_compiled_for_training_alone(tmp_path, monkeypatch):
         states.append(runner.model.state_dict())
         assert not [m for m in runner.model.modules() if 'forward' in vars(m)]
         assert len(runner.model.parts_to_compile()) == 7 + 1
-    assert len(graphs) <= 4 < 7 + 1  # seven blocks of two widths, of two layouts at most, and the loss
+    assert 3 <= len(graphs) <= 4  # seven blocks of two widths, of two layouts at most, and the loss
+    assert learning == [True] * 4 * (7 + 1)  # four iterations; no picture of the validation
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-6)
