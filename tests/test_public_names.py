@@ -35,7 +35,7 @@ PUBLIC = {
         '''EnhancedDetInferencer EnhancedDetVisualizationHook EnhancedDetector ExDarkDataset ExDarkMetric
         LoadReferenceImage PackDarkDetInputs SplitReferenceImage UnlabeledDetInputs''',
     'isalux_mm.engine':
-        '''BFloat16OptimWrapper CheckedEpochLoop CheckedIterLoop CompileBlocksHook DurableCheckpointHook
+        '''BFloat16OptimWrapper CheckedEpochLoop CheckedIterLoop CompileBlocksHook CudaGraphHook DurableCheckpointHook
         EnhanceVisualizationHook ExpertUsageHook SaveEnhancedHook TrainableOptimWrapperConstructor''',
     'isalux_mm.evaluation':
         '''ImageMetric LPIPS LabelAgreement NIQE PairedImageQuality''',

@@ -78,7 +78,8 @@ def usage(routings: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
         routings: one `Routing` per layer, all with the same number of experts.
     """
     num_experts = routings[0].probabilities.shape[1]
-    shares = torch.stack([F.one_hot(r.indices, num_experts).float().mean(dim=(0, 1)) for r in routings])
+    indices = torch.stack([r.indices for r in routings])  # (layers, B, K)
+    shares = F.one_hot(indices, num_experts).float().mean(dim=(1, 2))
     probabilities = torch.stack([r.probabilities.float() for r in routings])
     entropy = torch.special.entr(probabilities).sum(dim=-1).mean() / math.log(max(num_experts, 2))
     return shares, entropy

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isalux_mm.functional.constants import constants
 from isalux_mm.functional.illumination import luma
 
 # ours, all of these
@@ -101,7 +102,7 @@ def _solved(moments: Tensor) -> Tensor:
     second, mixed = second / count, mixed / count
     gain = mixed[..., 3, :] / (second[..., 3, :3] + BLACK)  # of each channel, less one
     prior = F.pad(torch.diag_embed(gain), (0, 0, 0, 1))  # (..., 4, 3): colour is multiplied, no constant
-    ridge = torch.diag(second.new_tensor([NOISE_VARIANCE] * 3 + [1e-9]))
+    ridge = torch.diag(constants([NOISE_VARIANCE] * 3 + [1e-9], second))
     maps = torch.linalg.solve(second + ridge, mixed + ridge @ prior)
     return maps.flatten(-2).permute(0, 4, 1, 2, 3).to(moments.dtype)
 

@@ -42,6 +42,8 @@ CALM_NOISE = 0.25  # what the noise of a well-lit picture fades to; ours
 MOST_NOISE = 0.5  # deviation of the noise as a share of the low image's mean luma; ours
 GAIN_LIMIT = (0.1, 10.0)  # of a cast in one round; ours
 CAST_ROUNDS = 3
+TYPICAL_CONTRAST = 3.0  # of a reference, between its anchors; ours
+SLOPES = (1.0, 3.5)  # that a trend leads to; ours
 DARKEST = 24.0  # stops under, for a flat curve is dark at no fewer; ours
 STEPS, ROUGH_STEPS = 12, 7  # of a bisection: to 1 / 300 stop; to a tenth where the exposure is set once more; ours
 
@@ -106,8 +108,10 @@ def sample_degradation(reference: np.ndarray,
     plain = 1.0 if exposing.uniform() < ranges.exposed_share else calm
     levels = _log_uniform(camera, ranges.noise_levels) if ranges.noise_levels else None
     tinted, tinted_slope = camera.uniform() < ranges.tinted_share, float(camera.uniform(*ranges.tinted_slope))
-    slope = tinted_slope if tinted and slope is not None else slope
-    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm, plain=plain)
+    light = 0.0 if mean_ratio is None or ranges.mean_ratio is None else _over_middle(mean_ratio, ranges.mean_ratio)
+    if slope is not None:
+        slope = tinted_slope if tinted else _with_trend(slope, reference, ranges, light)
+    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm, plain=plain, light=light)
     slope = None if plain == 1 else slope and slope + plain * (1 - slope)
     draw = _developed(reference, draw, casts, slope, mean_ratio)
     return draw if levels is None else _with_noise(reference, draw, levels * (1 - (1 - CALM_NOISE) * calm))
@@ -133,6 +137,21 @@ def _mixed_ratio(mean_ratio: float, ranges: DegradationRanges, rng: np.random.Ge
     return extreme if kind < ranges.lit_share + ranges.extreme_share else mean_ratio
 
 
+def _over_middle(mean_ratio: float, middle_of: Range) -> float:
+    """Logarithm of a mean ratio over the middle of a range."""
+    return float(np.log(mean_ratio) - np.log(middle_of).mean())
+
+
+def _with_trend(slope: float, reference: np.ndarray, ranges: DegradationRanges, light: float) -> float:
+    """A drawn slope and what light and contrast add to it."""
+    if not (ranges.slope_by_ratio or ranges.slope_by_contrast):
+        return slope
+    low, high = _anchors(reference)
+    contrast = float(np.log(high / low / TYPICAL_CONTRAST))
+    slope += ranges.slope_by_ratio * light + ranges.slope_by_contrast * contrast
+    return float(np.clip(slope, *SLOPES))
+
+
 def _calmness(mean_ratio: float | None, calm_ratio: Range | None) -> float:
     """How much of a night's marks has faded at a mean ratio: 0 for none, 1 for all; even in the logarithm."""
     if mean_ratio is None or calm_ratio is None:
@@ -143,10 +162,11 @@ def _calmness(mean_ratio: float | None, calm_ratio: Range | None) -> float:
 
 
 def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator, *,
-                 tinted: bool, calm: float, plain: float) -> tuple[Degradation, tuple[float, float]]:
+                 tinted: bool, calm: float, plain: float, light: float) -> tuple[Degradation, tuple[float, float]]:
     """Colours, black level, highlights and kind of noise of a camera, and its casts of red and blue.
 
-    Noise has faded by `calm`, the rest by `plain`. The number of draws is always the same.
+    Noise has faded by `calm`, the rest by `plain`; `light` is the logarithm of the mean ratio over a middle one. The
+    number of draws is always the same.
     """
     left = 1 - plain
     cast_ranges, black_range = (ranges.red_cast, ranges.blue_cast), ranges.black
@@ -154,7 +174,7 @@ def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRa
         cast_ranges, black_range = (ranges.tinted_red_cast, ranges.tinted_blue_cast), ranges.tinted_black
     luma_share, casts = rng.uniform(*ranges.luma_share), [_log_uniform(rng, values) for values in cast_ranges]
     has_camera, seen, assumed = rng.uniform() < ranges.camera_share, *rng.exponential(size=(2, NUM_CAMERAS))
-    saturation = _log_uniform(rng, ranges.saturation)**left
+    saturation = (_log_uniform(rng, ranges.saturation) * np.exp(ranges.saturation_by_ratio * light))**left
     black = rng.uniform(*black_range) * (1 + BLACK_JITTER * rng.standard_normal(3)) * left
     mosaic, chroma = rng.uniform() < ranges.mosaic_share, _log_uniform(rng, ranges.chroma_noise)
     highlights = _with_share(rng, ranges.highlight_share, ranges.highlights)

@@ -65,6 +65,10 @@ class DegradationRanges:
             to 0.27 measured on LOL, taken a little wider.
         slope: log-log slope between low and reference, sRGB; the toe is solved for it. Ours, after the 1.3 to 2.7
             measured on LOL (median 1.9 and 2.1), taken wider below. `None` draws no toe: plain sRGB.
+        slope_by_ratio: added to the drawn slope per e-fold of the mean ratio above the middle of `mean_ratio`; at least
+            1 remains. In real pairs less light means a steeper slope.
+        slope_by_contrast: likewise per e-fold of the reference's contrast, between the 10th and 90th percentile of its
+            luma, above a typical one of 3.
         reference_toe: ours: photographs carry a mild S-curve (Brooks et al., 2019, undo 3x^2 - 2x^3).
         gain_jitter: standard deviation of each gain around 1. Ours.
         shot: drawn log-evenly; Brooks et al. (2019, Unprocessing Images for Learned Raw Denoising), Sec. 3.1.
@@ -88,6 +92,7 @@ class DegradationRanges:
         camera_share: probability of a matrix between two cameras, each a random blend of the four of
             `XYZ_TO_CAMERAS`.
         saturation: factor of the colours' distance from the luma, linear light, drawn log-evenly.
+        saturation_by_ratio: power of the mean ratio, over the middle of `mean_ratio`, that it is multiplied by.
         black: subtracted black level, as a share of the reference's mean linear luma times the channel's gain.
         mosaic_share: probability of demosaiced noise, in the place of correlated noise.
         chroma_noise: drawn log-evenly; see `unit_noise`.
@@ -107,6 +112,8 @@ class DegradationRanges:
     stops: Range = (-5.0, -1.0)
     mean_ratio: Range | None = (0.05, 0.3)
     slope: Range | None = (1.1, 2.6)
+    slope_by_ratio: float = 0.0
+    slope_by_contrast: float = 0.0
     reference_toe: Range = (1.0, 1.2)
     gain_jitter: float = 0.06
     shot: Range = (1e-4, 1.2e-2)
@@ -130,6 +137,7 @@ class DegradationRanges:
     tinted_slope: Range = (1.0, 1.0)
     camera_share: float = 0.0
     saturation: Range = (1.0, 1.0)
+    saturation_by_ratio: float = 0.0
     black: Range = (0.0, 0.0)
     mosaic_share: float = 0.0
     chroma_noise: Range = (1.0, 1.0)
@@ -200,10 +208,20 @@ CAMERAS = DegradationRanges(
 # ours: cameras nearer to that of LOL-v1, fewer with a strong tint, steeper tones; docs/synthesis.md has the table
 LOL = replace(
     CAMERAS,
-    mean_ratio=(0.04, 0.35),
-    slope=(1.2, 3.2),
-    saturation=(0.9, 5.0),
-    blue_cast=(0.6, 1.15),
-    tinted_share=0.1,
+    mean_ratio=(0.04, 0.3),
+    slope=(1.6, 2.5),
+    slope_by_ratio=-0.9,
+    slope_by_contrast=-0.5,
+    camera_share=0.3,
+    saturation=(1.5, 3.0),
+    saturation_by_ratio=-0.9,
+    blue_cast=(0.7, 1.15),
+    black=(-0.05, 0.0),
+    noise_levels=(1.3, 2.4),
+    correlated_share=0.1,
+    mosaic_share=0.08,
+    chroma_noise=(0.7, 1.6),
+    blurred_share=0.1,
+    tinted_share=0.05,
     extreme_share=0.1)
 BASES = dict(plain=PLAIN, cameras=CAMERAS, lol=LOL)

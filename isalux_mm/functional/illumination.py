@@ -2,6 +2,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from isalux_mm.functional.constants import constants
+
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, for R, G, B
 
 
@@ -24,7 +26,7 @@ def mean_channel_prior(image: Tensor) -> Tensor:
 
 def luma(image: Tensor) -> Tensor:
     """BT.601 luma of gamma-coded RGB: (B, 3, H, W) to (B, 1, H, W), same range."""
-    weights = image.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
+    weights = constants(LUMA_WEIGHTS, image).view(1, 3, 1, 1)
     return (image * weights).sum(dim=1, keepdim=True)
 
 

@@ -13,6 +13,7 @@ from pytorch_msssim import ssim as _ssim
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_image
+from isalux_mm.functional.constants import constants
 from isalux_mm.functional.illumination import luma
 
 WINDOW, SIGMA = 11, 1.5  # Wang et al., 2004
@@ -50,7 +51,9 @@ def ssim(pred: Tensor, gt: Tensor, data_range: float = 1.0) -> Tensor:
     check_pair(pred, gt)
     if min(pred.shape[-2:]) < WINDOW:
         raise ValueError(f'SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {tuple(pred.shape[-2:])}')
-    return _ssim(pred, gt, data_range=data_range, size_average=False, win_size=WINDOW, win_sigma=SIGMA)
+    # pytorch_msssim's own window, but made where the images are
+    window = _window(pred.shape[1], pred.device, torch.float32)
+    return _ssim(pred, gt, data_range=data_range, size_average=False, win=window)
 
 
 def ms_ssim(pred: Tensor, gt: Tensor, *, auto_scales: bool = False) -> Tensor:
@@ -82,7 +85,7 @@ def ms_ssim(pred: Tensor, gt: Tensor, *, auto_scales: bool = False) -> Tensor:
         terms.append(_structure_term(pred, gt, coarsest=coarsest).relu())
         if not coarsest:
             pred, gt = F.avg_pool2d(pred, 2), F.avg_pool2d(gt, 2)
-    return (torch.stack(terms)**pred.new_tensor(weights).view(-1, 1)).prod(dim=0)
+    return (torch.stack(terms)**constants(weights, pred).view(-1, 1)).prod(dim=0)
 
 
 def _structure_term(pred: Tensor, gt: Tensor, *, coarsest: bool) -> Tensor:
@@ -105,11 +108,16 @@ def _structure_term(pred: Tensor, gt: Tensor, *, coarsest: bool) -> Tensor:
 def _blur(x: Tensor) -> Tensor:
     """The Gaussian window on (B, C, H, W), valid part, down and then across; channels-last, which a CPU does best."""
     channels = x.shape[1]
-    places = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
-    window = (-0.5 * (places / SIGMA)**2).exp()
-    window = (window / window.sum()).view(1, 1, WINDOW, 1).expand(channels, -1, -1, -1).contiguous()
-    x = F.conv2d(x.contiguous(memory_format=torch.channels_last), window, groups=channels)
-    return F.conv2d(x, window.transpose(2, 3), groups=channels)
+    window = _window(channels, x.device, x.dtype)
+    x = F.conv2d(x.contiguous(memory_format=torch.channels_last), window.transpose(2, 3), groups=channels)
+    return F.conv2d(x, window, groups=channels)
+
+
+def _window(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The Gaussian window for every channel, (channels, 1, 1, 11), of sum one."""
+    places = torch.arange(WINDOW, dtype=dtype, device=device) - WINDOW // 2
+    window = (-(places**2) / (2 * SIGMA**2)).exp()
+    return (window / window.sum()).repeat(channels, 1, 1, 1)
 
 
 def gt_mean(pred: Tensor, gt: Tensor) -> Tensor:

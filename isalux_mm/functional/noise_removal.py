@@ -13,6 +13,7 @@ from torch import Tensor
 
 from isalux_mm.functional.bilateral_grid import lightness_of
 from isalux_mm.functional.compiling import in_rows
+from isalux_mm.functional.constants import constants
 from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 # ours, all of these
@@ -115,7 +116,7 @@ def noise_at(levels: Tensor, lightness: Tensor) -> Tensor:
 
 def differences(image: Tensor) -> Tensor:
     """Luma, and blue and red less it, (B, 3, H, W)."""
-    y = (image * image.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    y = (image * constants(LUMA_WEIGHTS, image).view(3, 1, 1)).sum(dim=1, keepdim=True)
     return torch.cat([y, image[:, 2:] - y, image[:, :1] - y], dim=1)
 
 
@@ -159,7 +160,7 @@ def removed(bright: Tensor, deviation: Tensor) -> Tensor:
         deviation: of the luma's noise at every place, (B, 1, H, W); white noise halves from band to band.
     """
     noise: Tensor | None = None
-    scale = bright.new_tensor([1, COLOR**2, COLOR**2]).view(3, 1, 1)
+    scale = constants((1, COLOR**2, COLOR**2), bright).view(3, 1, 1)
     variances = [STRENGTH * deviation**2]
     for _ in range(BANDS - 1):
         variances.append(smaller(variances[-1]) / 4)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isalux_mm.functional.constants import constants
 from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 SAFEGUARDS = ('fade', 'gray', 'black')
@@ -50,7 +51,7 @@ class Guard(NamedTuple):
 def mean_luma(image: Tensor) -> Tensor:
     """Mean BT.601 luma of every image, (B, 3, H, W) to (B, 1, 1, 1), summed in float32 at least."""
     means = image.mean(dim=(2, 3), keepdim=True, dtype=torch.promote_types(image.dtype, torch.float32))
-    return (means * means.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    return (means * constants(LUMA_WEIGHTS, means).view(3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def light(image: Tensor) -> Tensor:

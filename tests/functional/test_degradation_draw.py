@@ -10,7 +10,7 @@ from skimage import data
 from isalux_mm.functional import degradation as deg
 from isalux_mm.functional import degradation_draw as draw
 from isalux_mm.functional import development
-from isalux_mm.functional.degradation_ranges import CAMERAS, Degradation, DegradationRanges
+from isalux_mm.functional.degradation_ranges import CAMERAS, LOL, Degradation, DegradationRanges
 from isalux_mm.functional.development import LUMA, linear_to_srgb, mean_luma, process, srgb_to_linear, unprocess
 from isalux_mm.functional.pair_statistics import pair_statistics
 
@@ -276,3 +276,46 @@ def test_exposures_of_the_whole_range_are_drawn(ramp):
 def test_bad_cameras(options, message):
     with pytest.raises(ValueError, match=message):
         DegradationRanges(**options)
+
+
+@pytest.fixture(scope='module')
+def pale(coffee):
+    """The same in faint colours, which have room to become stronger."""
+    luma = (coffee @ LUMA)[..., None]
+    return luma + np.float32(0.35) * (coffee - luma)
+
+
+def trends(image, ranges, count=40):
+    """What an e-fold of the mean ratio adds to slope and log saturation, over an image made dark by seed."""
+    drawn = [pair_statistics(*draw.synthesize_pair(image, ranges, None, np.random.default_rng(seed))[:2])
+             for seed in range(count)]
+    light = np.log([one.mean_ratio for one in drawn])
+    return tuple(np.polyfit(light, values, 1)[0]
+                 for values in ([one.slope for one in drawn], np.log([one.saturation for one in drawn])))
+
+
+def test_less_light_makes_slope_and_colors_stronger_where_asked(pale):
+    dim = only(mean_ratio=(0.04, 0.3), slope=(1.8, 1.8), saturation=(1.5, 1.5))
+    slope, saturation = trends(pale, dim)
+    assert abs(slope) < 0.15 and abs(saturation) < 0.15
+    assert trends(pale, replace(dim, slope_by_ratio=-0.6))[0] < slope - 0.2
+    assert trends(pale, replace(dim, saturation_by_ratio=-0.4))[1] < saturation - 0.2
+
+
+def test_a_reference_of_more_contrast_gets_a_flatter_slope_where_asked(ramp):
+    """Per e-fold of contrast between the anchors, and none at a contrast of 3."""
+    ranges = only(slope=(1.8, 1.8), slope_by_contrast=-0.5)
+    for darkest, brightest in ((0.1, 0.2), (0.2, 0.6), (0.1, 0.8)):
+        image = darkest + (brightest - darkest) * (ramp - 0.05) / 0.9
+        drawn = draw.sample_degradation(image, ranges, np.random.default_rng(0))
+        low, high = np.quantile(image @ LUMA, (0.1, 0.9))
+        assert draw.log_slope(drawn, low, high) == pytest.approx(1.8 - 0.5 * np.log(high / low / 3), abs=0.03)
+
+
+def test_cameras_near_to_that_of_lol_have_its_trends(pale):
+    """Of 135 pairs of LOL-v1: slope -.48 and log saturation -.50 per e-fold of the mean ratio."""
+    dark = dict(lit_share=0.0, extreme_share=0.0, exposed_share=0.0, tinted_share=0.0)
+    slope, saturation = trends(pale, replace(LOL, **dark), count=80)
+    assert -0.65 < slope < -0.3 and -0.65 < saturation < -0.3
+    slope, saturation = trends(pale, replace(CAMERAS, **dark), count=80)
+    assert abs(slope) < 0.2 and abs(saturation) < 0.2
