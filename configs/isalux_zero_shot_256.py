@@ -10,6 +10,15 @@ _base_ = [
 ]
 
 model = dict(init_cfg=dict(type='Pretrained', checkpoint='isalux_zero_shot'))
+darkness = dict(
+    type='SynthesizeLowLight',
+    base='lol',
+    ranges=dict(  # nearer still to LOL-v1's noise, tones and colours
+        mean_ratio=(0.04, 0.3), slope=(1.2, 2.9), saturation=(1.1, 4.5), blue_cast=(0.7, 1.15), black=(-0.05, 0.03),
+        noise_levels=(1.1, 2.2), correlated_share=0.1, mosaic_share=0.08, chroma_noise=(0.7, 1.6), blurred_share=0.1,
+        tinted_share=0.05),
+    mixture=dict(pale_share=0.15),
+    luma_band=None)
 train_dataloader = dict(
     batch_size=8,
     num_workers=5,
@@ -21,6 +30,6 @@ train_dataloader = dict(
         dict(type='RandomResizedView', size=(200, 300), fraction=(0.5, 1.0), crop_probability=0.5,
              whole_probability=0.35),
         dict(type='PairedRandomFlip', horizontal=0.5, vertical=0.1),
-        {{_base_.darkness}},
+        darkness,
         dict(type='PackEnhanceInputs'),
     ]))

@@ -55,7 +55,8 @@ class RecordedLoss:
     """
 
     def __init__(self, model: nn.Module):
-        self.model, self.plain = model, model.loss
+        trained: Any = model
+        self.model, self.plain = trained, trained.loss
         self.recorded: Any = None
         self.shapes: list[tuple[int, ...]] = []
         self.structure: Any = None

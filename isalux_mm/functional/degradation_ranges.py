@@ -208,20 +208,10 @@ CAMERAS = DegradationRanges(
 # ours: cameras nearer to that of LOL-v1, fewer with a strong tint, steeper tones; docs/synthesis.md has the table
 LOL = replace(
     CAMERAS,
-    mean_ratio=(0.04, 0.3),
-    slope=(1.6, 2.5),
-    slope_by_ratio=-0.9,
-    slope_by_contrast=-0.5,
-    camera_share=0.3,
-    saturation=(1.5, 3.0),
-    saturation_by_ratio=-0.9,
-    blue_cast=(0.7, 1.15),
-    black=(-0.05, 0.0),
-    noise_levels=(1.3, 2.4),
-    correlated_share=0.1,
-    mosaic_share=0.08,
-    chroma_noise=(0.7, 1.6),
-    blurred_share=0.1,
-    tinted_share=0.05,
+    mean_ratio=(0.04, 0.35),
+    slope=(1.2, 3.2),
+    saturation=(0.9, 5.0),
+    blue_cast=(0.6, 1.15),
+    tinted_share=0.1,
     extreme_share=0.1)
 BASES = dict(plain=PLAIN, cameras=CAMERAS, lol=LOL)

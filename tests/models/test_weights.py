@@ -27,8 +27,7 @@ from isalux_mm.registry import MODELS
 
 MEANWHILE = {
     'isalux_zero_shot': dict(
-        exposure_distance=Demand('worst exposure, median photograph', most=0.1),
-        chroma=Demand('its colours of LOL-v1 are dull', least=0.9, most=1.3)),
+        exposure_distance=Demand('worst exposure, median photograph', most=0.1)),
     'isalux_detect': dict(  # for detectors, which like more contrast and colour than a photograph has
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.6, most=1.15)),
@@ -38,8 +37,8 @@ MEANWHILE = {
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.55, most=1.15)),
     'isalux_lol': dict(  # trained on dark pictures alone
-        exposure_jump=Demand('largest step between exposures', most=0.08),
-        exposure_distance=Demand('worst exposure, median photograph', most=0.1)),
+        exposure_jump=Demand('largest step between exposures', most=0.11),
+        exposure_distance=Demand('worst exposure, median photograph', most=0.13)),
 }
 ROOT = Path(__file__).resolve().parents[2]
 HOLDOUT = ROOT / 'configs/_base_/datasets/lol_v1_holdout.py'
