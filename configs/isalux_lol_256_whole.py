@@ -1,5 +1,5 @@
-# After isalux_lol_256: whole pictures at native size, 4 a step, so that the exposure, which only a whole picture tells, is
-# learned too (ours).
+# After isalux_lol_256: whole pictures at native size, 4 a step, so that the exposure, which only a whole picture
+# tells, is learned too (ours).
 # Expected: see docs/results.md.
 # On all 485 pairs at the end: train_dataloader.dataset.leave_out="[]".
 # python tools/train.py configs/isalux_lol_256_whole.py --cfg-options load_from=work_dirs/isalux_lol_256/iter_7000.pth

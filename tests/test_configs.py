@@ -131,7 +131,7 @@ def test_what_is_held_out_is_watched_and_not_trained_on(name, sets):
              for part in parts_of(cfg.train_dataloader.dataset) for t in part.pipeline
              if t.type in ('RandomResizedView', 'PairedRandomCrop')]
     if name in WHOLE:  # pictures of several sizes, but for LOL-v1's
-        assert not sizes and (cfg.train_dataloader.batch_size == 1 or name == 'isalux_lol_256_whole')
+        assert not sizes and cfg.train_dataloader.batch_size == (4 if name == 'isalux_lol_256_whole' else 1)
         return
     window = cfg.model.losses.loss_checkerboard.cells * 4  # of the longest period
     assert len(set(map(tuple, sizes))) == 1 and min(sizes[0]) >= window and not any(side % 4 for side in sizes[0])

@@ -1,4 +1,5 @@
 """`CudaGraphHook`: forward and backward of a training's losses as two launches instead of thousands (ours)."""
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from isalux_mm.registry import HOOKS
 from isalux_mm.structures import EnhanceDataSample
@@ -17,27 +18,33 @@ DEVICE = 'cuda'  # the one kind that has such graphs
 
 @HOOKS.register_module()
 class CudaGraphHook(Hook):
-    """Records a model's losses, forward and backward, as CUDA graphs at the first iteration, and replays them (ours).
+    """Records an enhancer's losses, forward and backward, as CUDA graphs, and replays them (ours).
 
-    For views of one size on an NVIDIA GPU: a small network's step is thousands of short kernels, whose launches take
-    longer than they do. With `CompileBlocksHook` before it among the hooks, what is recorded are the compiled kernels.
-    The optimizer, its checks and its hooks run as ever. Weights and checkpoints are those of the plain model.
+    Recorded at the first iteration, for views of one size on an NVIDIA GPU: a small network's step is thousands of short
+    kernels, whose launches take longer than they do. With `CompileBlocksHook` among the hooks, too, what is recorded are the compiled kernels.
+    The optimizer, its checks and its hooks run as ever; gradients are set to `None` between steps, as mmengine does.
+    Weights and checkpoints are those of the plain model.
 
     Raises:
-        ValueError: before training, if the model is not on an NVIDIA GPU, or is distributed; and in it, if a batch has
-            another shape than the first.
+        ValueError: before training, if the model is no enhancer, is not on an NVIDIA GPU or is distributed, or
+            gradients are accumulated; and in it, if a batch has another shape than the first.
     """
-    priority = 'LOW'  # behind hooks that put compiled functions in
 
     def before_train(self, runner: Runner) -> None:
         """Puts the recorded losses in the place of the model's; they are recorded at the first iteration."""
         model: Any = runner.model
         if is_model_wrapper(model):
             raise ValueError('CudaGraphHook runs in one process, got a distributed model')
+        if 'last_routings' not in vars(model):
+            raise ValueError(f'CudaGraphHook records the losses of an enhancer alone, got a {type(model).__name__}')
         device = next(model.parameters()).device
         if device.type != DEVICE:
             raise ValueError(f'CudaGraphHook needs a model on an NVIDIA GPU, got one on {device}; '
                              'without it in custom_hooks any device will do')
+        accumulated = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if accumulated != 1:
+            raise ValueError(f'CudaGraphHook needs accumulative_counts=1 of the optim_wrapper, got {accumulated}: '
+                             'a replay writes over the gradients of the one before')
         model.__dict__['loss'] = RecordedLoss(model)
 
     def after_train(self, runner: Runner) -> None:
@@ -48,7 +55,8 @@ class CudaGraphHook(Hook):
 class RecordedLoss:
     """A model's `loss(inputs, data_samples)`, recorded when it is first called and replayed from then on.
 
-    Values and gradients are the plain ones. What the model leaves as `last_routings` is replayed along.
+    Values and gradients are the plain ones; the latter lie in memory that the next call writes over. What the model
+    leaves as `last_routings` is replayed along.
 
     Args:
         model: has `loss`, and `last_routings`.
@@ -62,23 +70,28 @@ class RecordedLoss:
         self.structure: Any = None
 
     def __call__(self, inputs: Tensor, data_samples: Sequence[EnhanceDataSample]) -> dict[str, Tensor]:
-        """Losses by name, each a tensor of its own, so that logs may keep it."""
+        """Losses by name; they and the routings are tensors of their own, so that logs may keep them."""
         tensors = [inputs, *(sample.gt_img for sample in data_samples if 'gt_img' in sample)]
+        valid = [tuple(sample.get('img_shape', inputs.shape[-2:])) for sample in data_samples]
+        shapes = [*(tuple(t.shape) for t in tensors), *valid]
         if self.recorded is None:
             self.record(tensors, data_samples)
-        shapes = [tuple(t.shape) for t in tensors]
+            self.shapes = shapes
         if shapes != self.shapes:
-            raise ValueError(f'CudaGraphHook needs batches of one shape, inputs and references of {self.shapes}, '
-                             f'got {shapes}')
-        losses, self.model.last_routings = tree_unflatten(list(self.recorded(*tensors)), self.structure)
+            raise ValueError('CudaGraphHook needs batches of one shape: inputs, references and valid sizes were '
+                             f'{self.shapes}, got {shapes}')
+        losses, routings = tree_unflatten(list(self.recorded(*tensors)), self.structure)
+        self.model.last_routings = tree_map(lambda t: t.detach().clone(), routings)
         return {name: value.clone() for name, value in losses.items()}
 
     def record(self, tensors: Sequence[Tensor], data_samples: Sequence[EnhanceDataSample]) -> None:
-        """Records the losses of a batch; `tensors` are its inputs and references."""
-        self.shapes = [tuple(t.shape) for t in tensors]
-        device = tensors[0].device.type
-        step = LossStep(self, data_samples, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
-        with torch.autocast(device, enabled=False, cache_enabled=False):  # backward runs outside of it
+        """Records the losses of a batch; `tensors` are its inputs and references. Chance goes on as if it had not."""
+        device = tensors[0].device
+        step = LossStep(self, data_samples, torch.is_autocast_enabled(device.type),
+                        torch.get_autocast_dtype(device.type))
+        devices = [device] if tensors[0].is_cuda else []
+        # backward runs outside of autocast
+        with torch.random.fork_rng(devices), torch.autocast(device.type, enabled=False, cache_enabled=False):
             # copies, since what is given is what every replay reads
             self.recorded = torch.cuda.make_graphed_callables(
                 step, tuple(t.clone() for t in tensors), allow_unused_input=True)
@@ -89,7 +102,7 @@ class LossStep(nn.Module):
 
     Args:
         loss: keeps the structure of what comes out.
-        data_samples: of the batch; references are put into them.
+        data_samples: of the batch; references are put into copies of them.
         autocast: whether it runs under autocast.
         dtype: of autocast.
     """
@@ -98,11 +111,12 @@ class LossStep(nn.Module):
                  dtype: torch.dtype):
         super().__init__()
         self.model, self.loss = loss.model, loss
-        self.data_samples, self.autocast, self.dtype = data_samples, autocast, dtype
+        self.data_samples = [copy.copy(sample) for sample in data_samples]
+        self.autocast, self.dtype = autocast, dtype
 
     def forward(self, inputs: Tensor, *references: Tensor) -> tuple[Tensor, ...]:
         """Losses and routing, flat."""
-        for sample, reference in zip(self.data_samples, references):
+        for sample, reference in zip((s for s in self.data_samples if 'gt_img' in s), references):
             sample.gt_img = reference
         with torch.autocast(inputs.device.type, dtype=self.dtype, enabled=self.autocast, cache_enabled=False):
             losses = self.loss.plain(inputs, self.data_samples)

@@ -10,6 +10,9 @@ def constants(values: Sequence[float], like: Tensor) -> Tensor:
 
     On an accelerator they are filled in there: a copy from the host would make both wait, and no CUDA graph takes it.
     """
-    if like.device.type == 'cpu':
-        return like.new_tensor(values)
+    return like.new_tensor(values) if like.device.type == 'cpu' else filled(values, like)
+
+
+def filled(values: Sequence[float], like: Tensor) -> Tensor:
+    """`constants` without a copy, on any device."""
     return torch.cat([like.new_full((1, ), value) for value in values])

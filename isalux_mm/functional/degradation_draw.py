@@ -138,8 +138,9 @@ def _mixed_ratio(mean_ratio: float, ranges: DegradationRanges, rng: np.random.Ge
 
 
 def _over_middle(mean_ratio: float, middle_of: Range) -> float:
-    """Logarithm of a mean ratio over the middle of a range."""
-    return float(np.log(mean_ratio) - np.log(middle_of).mean())
+    """Logarithm of a mean ratio over the middle of a range, as far as the range goes."""
+    low, high = np.log(middle_of)
+    return float(np.clip(np.log(max(mean_ratio, EPS)), low, high) - (low + high) / 2)
 
 
 def _with_trend(slope: float, reference: np.ndarray, ranges: DegradationRanges, light: float) -> float:

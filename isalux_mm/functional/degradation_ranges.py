@@ -65,8 +65,8 @@ class DegradationRanges:
             to 0.27 measured on LOL, taken a little wider.
         slope: log-log slope between low and reference, sRGB; the toe is solved for it. Ours, after the 1.3 to 2.7
             measured on LOL (median 1.9 and 2.1), taken wider below. `None` draws no toe: plain sRGB.
-        slope_by_ratio: added to the drawn slope per e-fold of the mean ratio above the middle of `mean_ratio`; at least
-            1 remains. In real pairs less light means a steeper slope.
+        slope_by_ratio: added to the drawn slope per e-fold of the mean ratio above the middle of `mean_ratio`, as far
+            as that goes; 1 to 3.5 remain. In real pairs less light means a steeper slope.
         slope_by_contrast: likewise per e-fold of the reference's contrast, between the 10th and 90th percentile of its
             luma, above a typical one of 3.
         reference_toe: ours: photographs carry a mild S-curve (Brooks et al., 2019, undo 3x^2 - 2x^3).
@@ -92,7 +92,8 @@ class DegradationRanges:
         camera_share: probability of a matrix between two cameras, each a random blend of the four of
             `XYZ_TO_CAMERAS`.
         saturation: factor of the colours' distance from the luma, linear light, drawn log-evenly.
-        saturation_by_ratio: power of the mean ratio, over the middle of `mean_ratio`, that it is multiplied by.
+        saturation_by_ratio: power of the mean ratio, over the middle of `mean_ratio`, that it is multiplied by, as far
+            as `mean_ratio` goes.
         black: subtracted black level, as a share of the reference's mean linear luma times the channel's gain.
         mosaic_share: probability of demosaiced noise, in the place of correlated noise.
         chroma_noise: drawn log-evenly; see `unit_noise`.

@@ -1,5 +1,6 @@
 """`CudaGraphHook`: recorded losses against plain ones; what keeps a step from being recorded."""
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -72,6 +73,7 @@ def compare(device):
         torch.testing.assert_close(found, gradients)
         assert len(recorded.last_routings) == 3 and all(isinstance(r, Routing) for r in recorded.last_routings)
         torch.testing.assert_close(recorded.last_routings, plain.last_routings)
+        assert not any(t.requires_grad for routing in recorded.last_routings for t in routing)
 
 
 def test_recorded_losses_are_the_plain_ones(plainly_recorded):
@@ -93,7 +95,7 @@ def test_autocast_is_inside_what_is_recorded(plainly_recorded):
     assert float(got['loss_charbonnier'].detach()) != float(plain.loss(*batch(0))['loss_charbonnier'].detach())
 
 
-def test_losses_that_a_log_keeps_are_not_written_over(monkeypatch):
+def test_losses_and_routings_that_a_log_keeps_are_not_written_over(monkeypatch):
     model = built()
 
     def record(function, tensors, **options):
@@ -101,18 +103,22 @@ def test_losses_that_a_log_keeps_are_not_written_over(monkeypatch):
 
         def replay(*given):
             for static, value in zip(kept, function(*given)):
-                static.copy_(value)  # as a graph does: the same memory every time
-            return tuple(kept)
+                static.copy_(value.detach())  # as a graph does: the same memory every time
+            # and autograd takes all that is no whole number to have a gradient
+            return tuple(t.view_as(t).requires_grad_() if t.is_floating_point() else t for t in kept)
 
         return replay
 
     monkeypatch.setattr(torch.cuda, 'make_graphed_callables', record)
     loss = RecordedLoss(model)
-    first = loss(*batch(0))
+    first, routings = loss(*batch(0)), model.last_routings
     before = {name: float(value.detach()) for name, value in first.items()}
+    kept = [routing.probabilities.clone() for routing in routings]
     second = loss(*batch(1))
     assert {name: float(value.detach()) for name, value in first.items()} == before
     assert before != {name: float(value.detach()) for name, value in second.items()}
+    assert all(torch.equal(a.probabilities, b) and not a.probabilities.requires_grad for a, b in zip(routings, kept))
+    assert not torch.equal(model.last_routings[0].probabilities, kept[0])
 
 
 def test_a_batch_of_another_shape_is_refused(plainly_recorded):
@@ -122,30 +128,68 @@ def test_a_batch_of_another_shape_is_refused(plainly_recorded):
         loss(*batch(0, size=(16, 32)))
     with pytest.raises(ValueError, match=r'batches of one shape.*got.*\(1, 3, 16, 24\)'):
         loss(*batch(0, count=1))
+    inputs, samples = batch(0)
+    samples[1].set_metainfo(dict(img_shape=(16, 20)))  # padding that counts as picture would be wrong
+    with pytest.raises(ValueError, match=r'valid sizes.*got.*\(16, 20\)'):
+        loss(inputs, samples)
 
 
-class Stub:
-    """A runner of a model alone."""
+def test_a_missing_reference_is_refused_and_batches_stay_as_they_are(plainly_recorded):
+    inputs, samples = batch(0)
+    images = [sample.gt_img for sample in samples]
+    RecordedLoss(built())(inputs, samples)
+    assert all(sample.gt_img is image for sample, image in zip(samples, images))
+    del samples[0].gt_img
+    with pytest.raises(ValueError, match='every data sample needs gt_img'):
+        RecordedLoss(built())(inputs, samples)
 
-    def __init__(self, model):
-        self.model = model
+
+def test_recording_uses_up_no_chance(plainly_recorded):
+    model = built()
+    def draws(*args):
+        torch.rand(1)
+
+    model.network.illumination_prior.register_forward_hook(draws)
+    torch.manual_seed(3)
+    RecordedLoss(model)(*batch(0))
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    model.loss(*batch(0))
+    assert torch.equal(drawn, torch.rand(1))
+
+
+def stub(model, **options):
+    """What the hook sees of a runner."""
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1), **options)
+    return SimpleNamespace(model=model, optim_wrapper=wrapper)
 
 
 def test_the_hook_puts_recorded_losses_in_and_takes_them_out(plainly_recorded, monkeypatch):
     model, plain, hook = built(), built(), CudaGraphHook()
     with pytest.raises(ValueError, match='CudaGraphHook needs a model on an NVIDIA GPU, got one on cpu'):
-        hook.before_train(Stub(model))
+        hook.before_train(stub(model))
     monkeypatch.setattr('isalux_mm.engine.graph_hook.DEVICE', 'cpu')
-    hook.before_train(Stub(model))
-    wrappers = [OptimWrapper(torch.optim.SGD(m.parameters(), lr=0.1)) for m in (model, plain)]
+    runners = [stub(model), stub(plain)]
+    hook.before_train(runners[0])
     for seed in range(2):
-        for one, wrapper in zip((model, plain), wrappers):
+        for runner in runners:
             inputs, samples = batch(seed)
-            one.train_step(dict(inputs=inputs, data_samples=samples), wrapper)
+            runner.model.train_step(dict(inputs=inputs, data_samples=samples), runner.optim_wrapper)
     assert len(plainly_recorded) == 1
-    hook.after_train(Stub(model))
+    hook.after_train(runners[0])
     assert 'loss' not in vars(model)
     torch.testing.assert_close(model.state_dict(), plain.state_dict())
+
+
+def test_what_cannot_be_recorded_is_refused(monkeypatch):
+    monkeypatch.setattr('isalux_mm.engine.graph_hook.DEVICE', 'cpu')
+    with pytest.raises(ValueError, match='needs accumulative_counts=1 of the optim_wrapper, got 2'):
+        CudaGraphHook().before_train(stub(built(), accumulative_counts=2))
+    with pytest.raises(ValueError, match='records the losses of an enhancer alone, got a Linear'):
+        CudaGraphHook().before_train(stub(torch.nn.Linear(2, 2)))
+    monkeypatch.setattr('isalux_mm.engine.graph_hook.is_model_wrapper', lambda model: True)
+    with pytest.raises(ValueError, match='runs in one process, got a distributed model'):
+        CudaGraphHook().before_train(stub(built()))
 
 
 class Crossings(TorchDispatchMode):
@@ -160,7 +204,8 @@ class Crossings(TorchDispatchMode):
         tensors = [t for t in tree_leaves((args, kwargs, out)) if isinstance(t, torch.Tensor)]
         self.count += 1
         reads = any(name in str(function) for name in ('_local_scalar_dense', 'nonzero', 'is_nonzero'))
-        if reads or {'cpu', 'cuda'} <= {t.device.type for t in tensors if t.dim()}:
+        copies = any(name in str(function) for name in ('_to_copy', 'copy_'))  # else single numbers are arguments
+        if reads or {'cpu', 'cuda'} <= {t.device.type for t in tensors if t.dim() or copies}:
             self.found.append(str(function))
         return out
 
