@@ -20,10 +20,10 @@ DEVICE = 'cuda'  # the one kind that has such graphs
 class CudaGraphHook(Hook):
     """Records an enhancer's losses, forward and backward, as CUDA graphs, and replays them (ours).
 
-    Recorded at the first iteration, for views of one size on an NVIDIA GPU: a small network's step is thousands of short
-    kernels, whose launches take longer than they do. With `CompileBlocksHook` among the hooks, too, what is recorded are the compiled kernels.
-    The optimizer, its checks and its hooks run as ever; gradients are set to `None` between steps, as mmengine does.
-    Weights and checkpoints are those of the plain model.
+    That happens at the first iteration, for views of one size on an NVIDIA GPU: a small network's step is thousands of
+    short kernels, whose launches take longer than they do. With `CompileBlocksHook` among the hooks, too, what is
+    recorded are the compiled kernels. The optimizer, its checks and its hooks run as ever; gradients are set to `None`
+    between steps, as mmengine does. Weights and checkpoints are those of the plain model.
 
     Raises:
         ValueError: before training, if the model is no enhancer, is not on an NVIDIA GPU or is distributed, or
