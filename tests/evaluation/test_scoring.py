@@ -70,8 +70,10 @@ def test_processes_give_the_same_values(tmp_path):
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_an_error_and_none_is_left(tmp_path):
-    tasks = [make_task(tmp_path)] * 3000  # more than the other process can score before the loss is noticed
-    with closing(score_all(tasks, ('PSNR', ), workers=2)) as scores:
+    large = RNG.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    # large pictures: the loss of a process is noticed where no result is waiting
+    tasks = [make_task(tmp_path, result=large // 2, reference=large)] * 300
+    with closing(score_all(tasks, ('PSNR', 'SSIM'), workers=2)) as scores:
         next(scores)
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
         with pytest.raises(OSError, match='ended from outside'):
