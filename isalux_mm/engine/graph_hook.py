@@ -34,7 +34,8 @@ class CudaGraphHook(Hook):
         """Puts the recorded losses in the place of the model's; they are recorded at the first iteration."""
         model: Any = runner.model
         if is_model_wrapper(model):
-            raise ValueError('CudaGraphHook runs in one process, got a distributed model')
+            raise ValueError('CudaGraphHook runs in one process, got a distributed model; '
+                             'without it in custom_hooks several will do')
         if 'last_routings' not in vars(model):
             raise ValueError(f'CudaGraphHook records the losses of an enhancer alone, got a {type(model).__name__}')
         device = next(model.parameters()).device

@@ -145,10 +145,10 @@ def test_a_missing_reference_is_refused_and_batches_stay_as_they_are(plainly_rec
 
 
 def test_recording_uses_up_no_chance(plainly_recorded):
-    model = built()
     def draws(*args):
         torch.rand(1)
 
+    model = built()
     model.network.illumination_prior.register_forward_hook(draws)
     torch.manual_seed(3)
     RecordedLoss(model)(*batch(0))
