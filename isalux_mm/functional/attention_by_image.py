@@ -121,7 +121,8 @@ class _MixByImage(torch.autograd.Function):
         count = len(saved) // 3
         matrices, priors, kept = saved[:2 * count:2], saved[1:2 * count:2], saved[2 * count:]
         grad = grad.contiguous()
-        grad_tokens = torch.zeros_like(tokens, memory_format=torch.contiguous_format)
+        start = torch.empty_like if count or ctx.has_mixing else torch.zeros_like
+        grad_tokens = start(tokens, memory_format=torch.contiguous_format)
         grad_mixing = None if mixing is None else torch.empty_like(mixing)
         grad_matrices, grad_priors = ([torch.empty_like(t) for t in tensors] for tensors in (matrices, kept))
         grad_project = torch.zeros_like(project, dtype=torch.promote_types(project.dtype, torch.float32))

@@ -54,7 +54,7 @@ def experts_of_images(tokens: Tensor, size: tuple[int, int], weights: ExpertWeig
     device = tokens.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens.dtype
     with torch.autocast(device, enabled=False):
-        return _ExpertsOfImages.apply(tokens.to(dtype), size, *(w.to(dtype) for w in weights))
+        return _ExpertsOfImages.apply(tokens, size, *(w.to(dtype) for w in weights))
 
 
 class _ExpertsOfImages(torch.autograd.Function):
@@ -62,9 +62,9 @@ class _ExpertsOfImages(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, size: tuple[int, int], *weights: Tensor) -> Tensor:
-        out, kept = torch.empty_like(tokens, memory_format=torch.contiguous_format), []
+        out, kept = weights[0].new_empty(tokens.shape), []
         for i, (x, w1, b1, w2, b2, w3, b3) in enumerate(zip(tokens, *weights)):
-            expanded = torch.addmm(b1, x, w1.t())
+            expanded = torch.addmm(b1, x.to(w1.dtype), w1.t())
             active = F.gelu(expanded)
             convolved = _convolve(active, w2, b2, size)
             active_after = F.gelu(convolved)
@@ -80,7 +80,8 @@ class _ExpertsOfImages(torch.autograd.Function):
         tokens, *saved = ctx.saved_tensors
         weights, kept = saved[:6], saved[6:]
         grad = grad.contiguous()
-        grad_tokens, grad_weights = torch.empty_like(grad), [torch.empty_like(w) for w in weights]
+        grad_tokens = torch.empty_like(tokens, memory_format=torch.contiguous_format)
+        grad_weights = [torch.empty_like(w) for w in weights]
         for i, (g, x, w1, w2, w3) in enumerate(zip(grad, tokens, weights[0], weights[2], weights[4])):
             dw1, db1, dw2, db2, dw3, db3 = (w[i] for w in grad_weights)
             expanded, active, convolved, active_after = kept[4 * i:4 * i + 4]
@@ -92,8 +93,8 @@ class _ExpertsOfImages(torch.autograd.Function):
                 _to_map(active, ctx.size), w2.shape, _to_map(hidden, ctx.size), padding=1, groups=_groups(w2)))
             hidden = _gelu_backward(_convolve_backward(hidden, w2, ctx.size), expanded)
             torch.sum(hidden, dim=0, out=db1)
-            dw1.copy_(torch.mm(x.t(), hidden).t())
-            torch.mm(hidden, w1, out=grad_tokens[i])
+            dw1.copy_(torch.mm(x.to(w1.dtype).t(), hidden).t())
+            grad_tokens[i].copy_(torch.mm(hidden, w1))
         return grad_tokens, None, *grad_weights
 
 

@@ -48,7 +48,8 @@ def project_weighted(experts: Sequence[nn.Module], hidden: Tensor, weights: Tens
 
 def gather(experts: Sequence[nn.Module], name: str, indices: Tensor) -> Tensor:
     """The named parameter of the experts that every image chose, (B, K, ...)."""
-    return torch.stack([e.get_parameter(name) for e in experts])[indices]
+    every = torch.stack([e.get_parameter(name) for e in experts])
+    return every.index_select(0, indices.flatten()).unflatten(0, indices.shape)  # its backward is many times indexing's
 
 
 def expand_batched(experts: Sequence[nn.Module], x: Tensor, indices: Tensor) -> Tensor:

@@ -62,8 +62,10 @@ class SoftGate(StatisticsLayer):
 
     def forward(self, x: Tensor) -> Routing:
         """Routes features (B, C, H, W), pooled in float32 at least."""
-        pooled = self.counted(x).mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
-        return self.route(self.shared(pooled))
+        counted = self.counted(x)
+        # the gradient of a sum is no map but a view, where a mean's is a map in an order of its own
+        total = counted.sum(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+        return self.route(self.shared(total / (counted.shape[2] * counted.shape[3])))
 
 
 @MODELS.register_module()
