@@ -27,7 +27,7 @@ PUBLIC = {
     'isalux_mm.chain':
         '''ChainDataPreprocessor ChainLosses EnhancedTask FeatureConsistencyLoss ISALuxNeck''',
     'isalux_mm.datasets':
-        '''DarkenImage ImageFolderDataset KeepLuma LoadImages PackEnhanceInputs PairedImageDataset
+        '''DarkenImage GradeReference ImageFolderDataset KeepLuma LoadImages PackEnhanceInputs PairedImageDataset
         PairedLandscape PairedMixup PairedRandomCrop PairedRandomFlip PairedRandomRotate90 PairedResize
         PairedTransform PhotoDataset PlacedSampler RandomResizedView SeededDataset SharedInfiniteSampler
         SynthesizeLowLight UnpairedImageDataset''',

@@ -2,9 +2,10 @@
 `python tools/compare_synthesis.py PHOTOS --real LOL=data/LOL/our485 --real other=data/other_camera`
 
 PHOTOS is a folder of well-lit photographs, or several; a real set is a folder that holds pairs in low/ and high/.
-Every photograph is made dark once by the training's synthesis; well-lit draws and charts are left out, for the real
-sets have none. Cells are medians with the 10th to the 90th percentile; isalux_mm/functional/pair_statistics.py says
-what each statistic is. Of real pairs these numbers alone are taken.
+Every photograph is made dark once by the training's synthesis, of a base or, with --config, as that config does it,
+colour grading included; well-lit draws and charts are left out, for the real sets have none. Cells are medians with the
+10th to the 90th percentile; isalux_mm/functional/pair_statistics.py says what each statistic is. Of real pairs these
+numbers alone are taken.
 """
 import argparse
 import sys
@@ -12,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
+from mmengine.config import Config
 from rich.console import Console
 from rich.progress import track
 
 from isalux_mm.cli.options import show_failures
+from isalux_mm.datasets.grading import GradeReference
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_ranges import BASES, DegradationRanges
@@ -26,12 +30,17 @@ from isalux_mm.functional.pair_statistics import PairStatistics, pair_statistics
 from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, read_image
+from isalux_mm.registry import TRANSFORMS
 
 ROWS = dict(
     slope='log slope',
     saturation='saturation, low over reference',
     mean_ratio='mean ratio',
     reference_luma='luma of the reference',
+    reference_contrast='contrast of the reference',
+    reference_saturation='saturation of the reference',
+    reference_red='red over green of the reference',
+    reference_blue='blue over green of the reference',
     red_cast='cast, red over green',
     blue_cast='cast, blue over green',
     noise='noise, 8-bit levels',
@@ -50,13 +59,46 @@ def real_pairs(folder: Path, count: int | None) -> Iterator[PairStatistics]:
         yield pair_statistics(read_image(info['low_path']), read_image(info['gt_path']))
 
 
-def synthetic_pairs(photos: list[Path], ranges: DegradationRanges, count: int | None, *, max_side: int, seed: int,
+class Synthesis(NamedTuple):
+    """How photographs are made dark.
+
+    Attributes:
+        ranges: what darkness is drawn from.
+        mixture: shares of what else is drawn.
+        grade: what draws the reference's look, if anything does.
+    """
+    ranges: DegradationRanges
+    mixture: PairMixture = PairMixture()
+    grade: GradeReference | None = None
+
+
+def synthesis_of(config: Path) -> Synthesis:
+    """As a training config makes its photographs dark.
+
+    Raises:
+        ValueError: if none of its pipelines does.
+    """
+    parts = [Config.fromfile(config).train_dataloader.dataset]
+    while parts:
+        part = parts.pop()
+        parts += part.get('datasets', [])
+        steps = {step.type: TRANSFORMS.build(step) for step in part.get('pipeline', [])}
+        if made := steps.get('SynthesizeLowLight'):
+            return Synthesis(made.ranges, made.mixture or PairMixture(lamp_share=0.0, pale_share=0.0),
+                             steps.get('GradeReference'))
+    raise ValueError(f'--config must be a config that trains on photographs made dark, got {config}')
+
+
+def synthetic_pairs(photos: list[Path], synthesis: Synthesis, count: int | None, *, max_side: int, seed: int,
                     attempts: Attempts) -> Iterator[PairStatistics]:
     """Statistics of photographs made dark, `count` of them evenly over the sorted names, of those that can be read."""
+    ranges = replace(synthesis.ranges, lit_share=0.0, exposed_share=0.0)
+    mixture = replace(synthesis.mixture, chart_share=0.0)
     for path, photo in read_each((photos[k] for k in evenly(len(photos), count)), attempts):
-        image = keep_luma(shrink(photo, max_side))
-        rng = seeded_generator(seed, path.name)
-        low, reference, _ = mixed_pair(image, ranges, PairMixture(chart_share=0.0), rng)
+        rng, image = seeded_generator(seed, path.name), shrink(photo, max_side)
+        if synthesis.grade:
+            image = synthesis.grade.drawn(image, rng.spawn(1)[0])
+        low, reference, _ = mixed_pair(keep_luma(image), ranges, mixture, rng)
         yield pair_statistics(low, reference)
 
 
@@ -90,7 +132,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photos', type=Path, nargs='+', help='folders of well-lit photographs, read with sub-folders')
     parser.add_argument('--real', action='append', default=[], metavar='NAME=FOLDER', help='a set of real pairs')
-    parser.add_argument('--base', choices=sorted(BASES), default='cameras', help='what darkness is drawn from')
+    made = parser.add_mutually_exclusive_group()
+    made.add_argument('--base', choices=sorted(BASES), default='cameras', help='what darkness is drawn from')
+    made.add_argument('--config', type=Path, help='a training config that says how photographs are made dark')
     parser.add_argument('--count', type=int, help='at most so many pairs of each set, evenly; default: all')
     parser.add_argument('--max-side', type=int, default=640, help='photographs are shrunk to this longest side')
     parser.add_argument('--seed', type=int, default=0)
@@ -121,9 +165,13 @@ def main() -> int:
         except (FileNotFoundError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
-    ranges = replace(BASES[args.base], lit_share=0.0, exposed_share=0.0)
+    try:
+        synthesis = synthesis_of(args.config) if args.config else Synthesis(BASES[args.base])
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
     attempts = Attempts()
-    made = synthetic_pairs(photos, ranges, args.count, max_side=args.max_side, seed=args.seed, attempts=attempts)
+    made = synthetic_pairs(photos, synthesis, args.count, max_side=args.max_side, seed=args.seed, attempts=attempts)
     statistics = list(show(made, description='synthesis'))
     failed = show_failures(attempts)
     if not statistics:

@@ -1,5 +1,6 @@
 """Datasets and pipelines; importing registers them."""
 from isalux_mm.datasets.darkening import DarkenImage
+from isalux_mm.datasets.grading import GradeReference
 from isalux_mm.datasets.image_datasets import ImageFolderDataset, PairedImageDataset, PhotoDataset, UnpairedImageDataset
 from isalux_mm.datasets.loading import LoadImages
 from isalux_mm.datasets.samplers import SharedInfiniteSampler
@@ -17,7 +18,7 @@ from isalux_mm.datasets.transforms import (
     RandomResizedView,
 )
 
-__all__ = ['DarkenImage', 'ImageFolderDataset', 'KeepLuma', 'LoadImages', 'PackEnhanceInputs', 'PairedImageDataset',
-           'PairedLandscape', 'PairedMixup', 'PairedRandomCrop', 'PairedRandomFlip', 'PairedRandomRotate90',
-           'PairedResize', 'PairedTransform', 'PhotoDataset', 'PlacedSampler', 'RandomResizedView', 'SeededDataset',
-           'SharedInfiniteSampler', 'SynthesizeLowLight', 'UnpairedImageDataset']
+__all__ = ['DarkenImage', 'GradeReference', 'ImageFolderDataset', 'KeepLuma', 'LoadImages', 'PackEnhanceInputs',
+           'PairedImageDataset', 'PairedLandscape', 'PairedMixup', 'PairedRandomCrop', 'PairedRandomFlip',
+           'PairedRandomRotate90', 'PairedResize', 'PairedTransform', 'PhotoDataset', 'PlacedSampler',
+           'RandomResizedView', 'SeededDataset', 'SharedInfiniteSampler', 'SynthesizeLowLight', 'UnpairedImageDataset']

@@ -26,6 +26,10 @@ class PairStatistics:
 
     Attributes:
         reference_luma: mean BT.601 luma of the reference.
+        reference_contrast: standard deviation of its luma over the mean.
+        reference_saturation: its mean of (max - min) / max.
+        reference_red: its mean red over mean green.
+        reference_blue: likewise of blue.
         mean_ratio: mean luma of low over reference.
         slope: regression of log low on log reference, luma between the reference's 10th and 90th percentile.
         saturation: mean of (max - min) / max, low over reference.
@@ -37,6 +41,10 @@ class PairStatistics:
         clipped: share of values that are zero.
     """
     reference_luma: float
+    reference_contrast: float
+    reference_saturation: float
+    reference_red: float
+    reference_blue: float
     mean_ratio: float
     slope: float
     saturation: float
@@ -67,8 +75,13 @@ def pair_statistics(low: np.ndarray, reference: np.ndarray) -> PairStatistics:
     colored = smooth_reference.max(-1) > COLORED
     saturations = [saturation(image[colored]) if colored.any() else EPS for image in (smooth_low, smooth_reference)]
     correlation, chroma = noise_character(low, reference)
+    reference_red, reference_blue = (float(means[1][c] / means[1][1]) for c in (0, 2))
     return PairStatistics(
         reference_luma=mean_luma(reference),
+        reference_contrast=float((smooth_reference @ LUMA).std()) / max(mean_luma(reference), EPS),
+        reference_saturation=saturations[1],
+        reference_red=reference_red,
+        reference_blue=reference_blue,
         mean_ratio=mean_luma(low) / max(mean_luma(reference), EPS),
         slope=log_slope(smooth_low @ LUMA, smooth_reference @ LUMA),
         saturation=saturations[0] / max(saturations[1], EPS),

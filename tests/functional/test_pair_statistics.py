@@ -53,6 +53,19 @@ def test_twice_the_saturation():
     assert pair_statistics(low, reference).saturation == pytest.approx(2, rel=1e-3)
 
 
+def test_the_references_look_by_hand():
+    """Halves of .2 and .6: mean .4, deviation .2, but for the averaged edge; channels in ratios of 1.2 and .7."""
+    halves = np.full((*SIZE, 3), 0.2, np.float32)
+    halves[:, SIZE[1] // 2:] = 0.6
+    found = pair_statistics(0.1 * halves, halves)
+    assert found.reference_contrast == pytest.approx(0.5, abs=0.02)
+    assert found.reference_saturation == pytest.approx(0, abs=1e-5)
+    assert found.reference_red == found.reference_blue == 1
+    tinted = pair_statistics(halves * np.float32([0.2, 0.1, 0.05]), halves * np.float32([1.2, 1, 0.7]))
+    assert (tinted.reference_red, tinted.reference_blue) == pytest.approx((1.2, 0.7), rel=1e-3)
+    assert tinted.reference_saturation == pytest.approx(1 - 0.7 / 1.2, rel=1e-4)
+
+
 @pytest.mark.parametrize('level', [0.5, 2.0, 6.0])
 def test_white_noise_has_its_deviation_in_levels(level, reference):
     low = 0.3 * reference + np.float32(level / 255) * unit_noise(reference.shape, np.random.default_rng(0))

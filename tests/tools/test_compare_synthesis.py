@@ -1,5 +1,6 @@
 """tools/compare_synthesis.py: the table, what it does not span, its errors."""
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from loading import load_tool
 from skimage import data
 
 from isalux_mm.io.images import write_image
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 @pytest.fixture
@@ -46,6 +49,18 @@ def test_the_same_seed_gives_the_same_table(tool, folders, monkeypatch, capsys):
         call(tool, monkeypatch, folders / 'photos', '--seed', seed)
         tables.append(capsys.readouterr().out)
     assert tables[0] == tables[1] != tables[2]
+
+
+def test_as_a_config_makes_them_dark(tool, folders, monkeypatch, capsys):
+    """The graded references are paler than the photographs, which the base leaves as they are."""
+    saturations = []
+    for options in (('--base', 'lol'), ('--config', CONFIGS / 'isalux_zero_shot_graded.py')):
+        assert call(tool, monkeypatch, folders / 'photos', *options) == 0
+        row, = (line for line in capsys.readouterr().out.splitlines() if 'saturation of the reference' in line)
+        saturations.append(float(row.split('|')[2].split()[0]))
+    assert saturations[1] < saturations[0]
+    assert call(tool, monkeypatch, folders / 'photos', '--config', CONFIGS / 'isalux_lol.py') == 2
+    assert '--config must be a config that trains on photographs made dark, got' in capsys.readouterr().err
 
 
 def test_what_is_not_spanned(tool):
