@@ -22,6 +22,7 @@ from isalux_mm.functional.image_quality import psnr
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.model_zoo import find_model, list_models
+from isalux_mm.models.deeplab import PACKAGED
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
@@ -45,6 +46,7 @@ HOLDOUT = ROOT / 'configs/_base_/datasets/lol_v1_holdout.py'
 PAIRS = ROOT / 'data/LOL/our485'
 PHOTOGRAPHS = 'photos/bsds500/holdout'
 EXPOSED, EVERY = 12, 4
+PRIOR = 'network.semantic_prior.network.'
 
 
 def load(name):
@@ -84,6 +86,14 @@ def test_packaged_weights(name):
     with torch.no_grad():
         enhanced = load(name).predict(low)[0].pred_img[None]
     assert psnr(enhanced, gt).item() > psnr(low, gt).item() + 8
+
+
+@pytest.mark.parametrize('name', list_models())
+def test_every_model_with_a_semantic_prior_has_the_packages(name):
+    state, prior = read_state_dict(find_model(name).weights), read_state_dict(PACKAGED)
+    own = {key.removeprefix(PRIOR): value for key, value in state.items() if key.startswith(PRIOR)}
+    assert own.keys() == (set() if name == 'isalux_detect_small' else prior.keys())
+    assert all(torch.equal(value, prior[key]) for key, value in own.items())
 
 
 def test_gray_black_white_and_a_lamp(harmless):

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from isalux_mm import model_zoo
 from isalux_mm.functional.illumination import luma
 from isalux_mm.model_zoo import find_config, packaged_models
+from isalux_mm.models.deeplab import PACKAGED
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
@@ -55,6 +56,21 @@ def test_saturation_moves_the_change_from_its_luma(tmp_path, state):
     torch.testing.assert_close(more, gray + 1.5 * (plain - gray), rtol=0, atol=5e-3)  # half precision
     with pytest.raises(ValueError, match='saturation must be 1 for a model without network.to_rgb, got 0.5'):
         publisher.saturate({}, 0.5)
+
+
+def test_another_prior_takes_the_place_of_the_models(tmp_path):
+    """Of the packaged default: every tensor of the prior changes, no other does."""
+    from safetensors.torch import load_file, save_file
+    found = model_zoo.find_model('isalux_general')
+    prior = {name: value + 1 for name, value in load_file(PACKAGED).items()}
+    save_file(prior, tmp_path / 'prior.safetensors')
+    before, after = (publisher.packaged_weights(found.config, [found.weights], semantic_prior=path)
+                     for path in (None, tmp_path / 'prior.safetensors'))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {publisher.PRIOR + name for name in prior}
+    save_file(dict(list(prior.items())[1:]), tmp_path / 'less.safetensors')
+    with pytest.raises(ValueError, match='expected the semantic prior of the model, differs in 1 tensors'):
+        publisher.packaged_weights(found.config, [found.weights], semantic_prior=tmp_path / 'less.safetensors')
 
 
 def test_weights_without_metadata_go_by_the_name_of_their_config(tmp_path, monkeypatch):

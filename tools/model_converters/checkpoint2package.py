@@ -9,6 +9,9 @@ has to be there, and no other; of a chain's checkpoint (`EnhancedDetector`, `Enh
 
 `--saturation 1.1` lets the network's change of the picture lie 1.1 times as far from its luma (ours): networks that
 learn from absolute differences give colours that are dull on average. It is written into the last convolution.
+
+`--semantic-prior FILE` puts the weights of a prior in the place of those that the checkpoint holds: it is frozen in
+training, and one that is adapted anew serves a model that was trained beside the old one.
 """
 import argparse
 import sys
@@ -31,19 +34,23 @@ from isalux_mm.registry import MODELS
 
 MOST_BYTES = 8 * 2**20
 TO_RGB = 'network.to_rgb'
+PRIOR = 'network.semantic_prior.network.'
 CHAIN = 'enhancer.'  # ahead of the enhancer's tensors in the checkpoint of a chain
 
 
-def packaged_weights(config: Path, checkpoints: Sequence[Path], saturation: float = 1.0) -> dict[str, Tensor]:
+def packaged_weights(config: Path, checkpoints: Sequence[Path], saturation: float = 1.0,
+                     semantic_prior: Path | None = None) -> dict[str, Tensor]:
     """The tensors of the config's model, floating ones in half precision and the mean of those of the checkpoints.
 
     Args:
         config: of the model.
         checkpoints: of it, one or several.
         saturation: factor of the network's change from its luma.
+        semantic_prior: weights of the prior's network, in the place of the checkpoints'.
 
     Raises:
-        ValueError: if a checkpoint is of another model, or a saturation is asked of one without `to_rgb`.
+        ValueError: if a checkpoint is of another model, the prior of another network, or a saturation is asked of a
+            model without `to_rgb`.
     """
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'isalux_mm'))
@@ -57,6 +64,8 @@ def packaged_weights(config: Path, checkpoints: Sequence[Path], saturation: floa
     mean = {name: _mean([state[name] for state in states]) for name in own}
     if saturation != 1:
         saturate(mean, saturation)
+    if semantic_prior is not None:
+        replace_prior(mean, semantic_prior)
     return {name: _half(value).contiguous() for name, value in mean.items()}
 
 
@@ -68,6 +77,17 @@ def saturate(state: dict[str, Tensor], saturation: float) -> None:
     mix = gray + saturation * (torch.eye(3, dtype=torch.float64) - gray)
     for name in (f'{TO_RGB}.weight', f'{TO_RGB}.bias'):
         state[name] = torch.tensordot(mix, state[name], 1)
+
+
+def replace_prior(state: dict[str, Tensor], weights: Path) -> None:
+    """Puts the weights of a prior's network, all of them and no other, in the place of the model's."""
+    prior = {PRIOR + name: value for name, value in read_state_dict(weights).items()}
+    own = {name for name in state if name.startswith(PRIOR)}
+    wrong = sorted(own ^ prior.keys()) or sorted(name for name in own if state[name].shape != prior[name].shape)
+    if wrong:
+        raise ValueError(f'{weights}: expected the semantic prior of the model, differs in {len(wrong)} tensors: '
+                         f'{wrong[:3]}')
+    state.update(prior)
 
 
 def of_enhancer(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -92,17 +112,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('checkpoints', type=Path, nargs='+', metavar='checkpoint')
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     parser.add_argument('--saturation', type=float, default=1.0, help="of the network's change (%(default)s)")
+    parser.add_argument('--semantic-prior', type=Path, metavar='FILE', help='weights of a prior to take')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
-    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config, *options.checkpoints])
+    prior = [options.semantic_prior] if options.semantic_prior else []
+    demand_free(parser, options.weights, overwrite=options.overwrite,
+                read=[options.config, *options.checkpoints, *prior])
     check_writable(options.weights)
     if not 0 <= options.saturation <= 2:
         parser.error(f'--saturation must be in [0, 2], got {options.saturation}')
     source = ' + '.join(path.name for path in options.checkpoints)
     if options.saturation != 1:
         source += f', saturation {options.saturation:g}'
-    content = save(packaged_weights(options.config, options.checkpoints, options.saturation),
-                   metadata={CONFIG_KEY: options.config.stem, 'source': source})
+    if options.semantic_prior:
+        source += f', semantic prior {options.semantic_prior.name}'
+    weights = packaged_weights(options.config, options.checkpoints, options.saturation, options.semantic_prior)
+    content = save(weights, metadata={CONFIG_KEY: options.config.stem, 'source': source})
     if len(content) >= MOST_BYTES:
         parser.error(f'{options.weights} would have {len(content):,} bytes, {MOST_BYTES:,} are the most')
     with whole_file(options.weights, overwrite=options.overwrite) as file:
