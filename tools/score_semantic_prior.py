@@ -4,7 +4,7 @@
         --pairs data/LOL/eval15 --photos data/coco/val2017 --gains 0.12 0.02 0.004
 
 The stock network labels the bright pictures; three label the dark ones: the stock network, the same behind the
-packaged prior's multiplication of dark pictures, and the adapted network behind it. Measured are the share of pixels
+packaged prior's longer exposure of dark pictures, and the adapted network behind it. Measured are the share of pixels
 with the same label, and the intersection over union averaged over the classes that the stock network sees in the
 bright, both over all pixels of a set; and the share that the adapted one wins back of what darkness costs.
 
@@ -31,8 +31,8 @@ from isalux_mm.io.images import list_images, read_each
 from isalux_mm.models.deeplab import LEAST_LUMA, PACKAGED, PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels, size_of
 
-HEAD = ('pictures', 'pixels: stock', 'multiplied', 'adapted', 'won back',
-        'mean IoU: stock', 'multiplied', 'adapted', 'won back')
+HEAD = ('pictures', 'pixels: stock', 'exposed', 'adapted', 'won back',
+        'mean IoU: stock', 'exposed', 'adapted', 'won back')
 
 Pair = tuple[Tensor, Tensor]  # dark and bright, (1, 3, H, W), RGB in [0, 1]
 

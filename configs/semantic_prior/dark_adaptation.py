@@ -1,23 +1,23 @@
 # Adapts the packaged semantic prior to darkness: the stock network labels the bright picture, the student, started
 # from it, learns to give the same probabilities for the dark one. Photographs are made dark on the fly, by plain gains
-# in linear light from 0.25 down to 0.004, or as real cameras do; LOL-v1's training pairs are real.
-# Expected (ours): see docs/semantic_prior.md. 800 iterations take a quarter of an hour of one CPU core.
+# in linear light from 0.5 down to 0.003, or as real cameras do; LOL-v1's training pairs are real.
+# Expected (ours): see docs/semantic_prior.md. 1,000 iterations take half an hour of one CPU core.
 # Convert the stock weights first (tools/model_converters/deeplab_tflite2torch.py), put photographs into data/photos, then
 # python tools/train.py configs/semantic_prior/dark_adaptation.py
 _base_ = ['../_base_/datasets/paired.py', '../_base_/default_runtime.py']
 
 stock = dict(
-    type='PackagedSemanticPrior', checkpoint='checkpoints/deeplabv3_mnv2_pascal.safetensors', short_side=161)
+    type='PackagedSemanticPrior', checkpoint='checkpoints/deeplabv3_mnv2_pascal.safetensors', short_side=257)
 model = dict(type='PriorAdaptation', teacher=dict(least_luma=0, **stock), student=dict(force=1.0, **stock))
 
 # a view holds more pixels than the prior works at, so that its resizing averages noise as it will in use
 view = [
-    dict(type='RandomResizedView', size=(241, 321), fraction=(0.5, 1.0)),
+    dict(type='RandomResizedView', size=(353, 481), fraction=(0.5, 1.0)),
     dict(type='PairedRandomFlip', horizontal=0.5),
 ]
 plain_gain = dict(
     type='SynthesizeLowLight', base='plain', luma_band=None,
-    ranges=dict(mean_ratio=None, stops=(-8.0, -2.0), slope=None, reference_toe=(1.0, 1.0)))
+    ranges=dict(mean_ratio=None, stops=(-8.5, -1.0), slope=None, reference_toe=(1.0, 1.0)))
 darkness = dict(
     type='RandomChoice',
     transforms=[[plain_gain], [dict(type='SynthesizeLowLight', luma_band=None)]],
@@ -55,7 +55,7 @@ optim_wrapper = dict(
     constructor='TrainableOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.99), weight_decay=0.0),
     clip_grad=dict(max_norm=1.0))
-max_iters = 800
+max_iters = 1000
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters, T_max=max_iters - 50, eta_min=2e-5),

@@ -29,5 +29,5 @@ def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, sat
     if contrast != 1:
         graded = look_up(graded, lambda grid: grid**np.float32(contrast))
     graded *= np.float32(luma / max(mean_luma(graded), LEAST_MEAN))
-    grey = (graded @ LUMA)[..., None]
-    return np.clip(grey + np.float32(saturation) * (graded - grey), 0, 1)
+    gray = (graded @ LUMA)[..., None]
+    return np.clip(gray + np.float32(saturation) * (graded - gray), 0, 1)

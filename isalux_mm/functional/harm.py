@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from isalux_mm.functional.checks import check_image
+from isalux_mm.functional.exposure import to_linear, to_srgb
 from isalux_mm.functional.illumination import luma
 from isalux_mm.functional.image_quality import check_pair, gt_mean
 
-SRGB_KNEE, SRGB_LINEAR_KNEE = 0.04045, 0.0031308  # IEC 61966-2-1
 CARD_SIDE = 96  # pixels, ours
 LAMP_SIDE, LAMP_RADIUS = 192, 8  # pixels, ours
 CB_SCALE, CR_SCALE = 0.564, 0.713  # ITU-R BT.601: Cb over B - Y, Cr over R - Y
@@ -27,10 +27,7 @@ def expose(image: Tensor, gain: float, levels: int | None = 255) -> Tensor:
     Returns:
         Same shape, sRGB in [0, 1].
     """
-    linear = torch.where(image <= SRGB_KNEE, image / 12.92, ((image + 0.055) / 1.055)**2.4) * gain
-    linear = linear.clamp(0, 1)
-    coded = torch.where(linear <= SRGB_LINEAR_KNEE, linear * 12.92,
-                        1.055 * linear.clamp_min(SRGB_LINEAR_KNEE)**(1 / 2.4) - 0.055)
+    coded = to_srgb((to_linear(image) * gain).clamp(0, 1))
     return coded if levels is None else (coded * levels).round() / levels
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from isalux_mm.functional.checks import check_choice, check_range
-from isalux_mm.functional.illumination import luma
+from isalux_mm.functional.exposure import expose, missing_stops
 from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.models.mobilenet import InvertedResidual, convolution, mobilenet_layers
 from isalux_mm.models.pretrained import load_weights
@@ -21,8 +21,8 @@ DILATED, DILATION = slice(-3, None), 2  # the blocks behind the stride that was 
 LAST_CHANNELS = {0.5: 160, 1.0: 320}  # of the last block, by width
 MIDDLE = 128 / 255  # of the released models: a byte is taken as (byte - 128) / 128
 LEAST_LUMA = 0.3  # ours: of few well-lit photographs is the mean below it
-DARKEST = 1 / 255  # ours; a mean luma that is multiplied no further
-DARK_OCTAVES = 3  # ours; of the factor, from which the network takes a picture as wholly dark
+DARK_STOPS = 8  # ours; from which the network takes a picture as wholly dark
+FURTHER_STOPS = 1  # ours; by which a dark picture is brought beyond the least luma, for most pictures are brighter
 PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'semantic_prior.safetensors'
 
 
@@ -110,16 +110,16 @@ class PackagedSemanticPrior(SegmentationPrior):
 
     The picture is reduced to sides of 16 k + 1, as the network was trained; the map has cells of eight of its pixels.
 
-    A picture whose mean luma is below `least_luma` is multiplied up to it: in sRGB that is about what a shorter
-    exposure took. The network's `DarkAffine`s gain force with that factor's octaves, up to three. A brighter picture
-    stays as it is, and the network sees it as it did before its adaptation.
+    A picture whose mean luma is below `least_luma` is exposed up to it, in linear light, and by as many stops again,
+    though by one at most. The network's `DarkAffine`s gain force with the stops that it lacks, up to eight. A brighter
+    picture stays as it is, and the network sees it as it did before its adaptation.
 
     Args:
         width: as in `DeepLabMobileNetV2`; the package has weights for 1.
         checkpoint: file to load in the place of the package's, by `init_weights`.
         short_side: as in `SegmentationPrior`; rounded to 16 k + 1.
         least_luma: mean luma that darker pictures are brought to; 0 takes every picture as a bright one.
-        force: exponent of the octaves. The package's weights were trained at 1 and serve better at 2: what they learned
+        force: exponent of the stops. The package's weights were trained at 1 and serve better at 1.5: what they learned
             is needed in deep darkness, and little of it in mild.
     """
     classes = VOC_CLASSES
@@ -130,7 +130,7 @@ class PackagedSemanticPrior(SegmentationPrior):
                  checkpoint: str | None = None,
                  short_side: int = 257,
                  least_luma: float = LEAST_LUMA,
-                 force: float = 2.0):
+                 force: float = 1.5):
         super().__init__(
             f'{__name__}.DeepLabMobileNetV2', len(self.classes), module_args=dict(width=width),
             checkpoint=checkpoint or str(PACKAGED), short_side=short_side, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
@@ -150,17 +150,14 @@ class PackagedSemanticPrior(SegmentationPrior):
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits in the centres of cells of eight pixels, (B, classes, 2 k, 2 l), of an image in [0, 1]."""
-        factor = self.factor(image)
-        darkness = (factor.log2() / DARK_OCTAVES).clamp_max(1)**self.force if self.least_luma else None
-        image = (image * factor).clamp_max(1) if self.least_luma else image
+        darkness = None
+        if self.least_luma:
+            stops = missing_stops(image, self.least_luma)
+            darkness = (stops / DARK_STOPS).clamp_max(1)**self.force
+            image = torch.where(stops > 0, expose(image, stops + stops.clamp_max(FURTHER_STOPS)), image)
         logits = self.network((image - self.mean) / self.std, darkness)
         rows, columns = (_to_cells(side, logits) for side in logits.shape[-2:])
         return rows @ logits @ columns.T
-
-    def factor(self, image: Tensor) -> Tensor:
-        """What an image (B, 3, H, W) is multiplied by, (B, 1, 1, 1), 1 or more."""
-        mean = luma(image.mean(dim=(2, 3), keepdim=True))
-        return (self.least_luma / mean.clamp_min(DARKEST)).clamp_min(1)
 
 
 def convolutions(module: nn.Module) -> list[nn.Conv2d]:

@@ -26,10 +26,10 @@ def test_neutrality_takes_the_mean_cast_off(photo):
 
 
 def test_contrast_is_an_exponent_about_the_mean(photo):
-    grey = np.repeat((photo @ LUMA)[..., None], 3, axis=2)
-    softer = grade(grey, contrast=0.8)
-    assert mean_luma(softer) == pytest.approx(mean_luma(grey), abs=1e-4)
-    ratio = np.log(softer[10, 10, 0] / softer[100, 60, 0]) / np.log(grey[10, 10, 0] / grey[100, 60, 0])
+    gray = np.repeat((photo @ LUMA)[..., None], 3, axis=2)
+    softer = grade(gray, contrast=0.8)
+    assert mean_luma(softer) == pytest.approx(mean_luma(gray), abs=1e-4)
+    ratio = np.log(softer[10, 10, 0] / softer[100, 60, 0]) / np.log(gray[10, 10, 0] / gray[100, 60, 0])
     assert ratio == pytest.approx(0.8, abs=0.01)
     white = np.ones((4, 4, 3), np.float32)
     white[:, :2] = 0.25

@@ -1,12 +1,11 @@
 """The packaged prior: geometry of its network and map, any size, frozen, weights and licence in the package."""
-import math
-
 import numpy as np
 import pytest
 import torch
 from skimage import data
 from torchvision.models import mobilenet_v2
 
+from isalux_mm.functional.exposure import expose, missing_stops
 from isalux_mm.functional.illumination import luma
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.models.deeplab import (
@@ -98,21 +97,25 @@ def told(prior: PackagedSemanticPrior, image: torch.Tensor) -> tuple[torch.Tenso
     return seen[0][0] * prior.std + prior.mean, seen[0][1]
 
 
-def test_dark_pictures_are_multiplied_bright_ones_stay():
+def test_dark_pictures_are_exposed_bright_ones_stay():
     prior = PackagedSemanticPrior()
     image = 0.5 * torch.rand(1, 3, 33, 33, generator=torch.Generator().manual_seed(0)) + 0.1  # mean 0.35
-    mean = luma(image).mean().item()
     shown, darkness = told(prior, image)
-    torch.testing.assert_close(shown, image)
+    assert torch.equal(shown, (image - prior.mean) / prior.std * prior.std + prior.mean)
     assert darkness.shape == (1, 1, 1, 1) and darkness.item() == 0
-    for divisor in (2, 4, 20):
-        shown, darkness = told(prior, image / divisor)
-        torch.testing.assert_close(shown, image * 0.3 / mean)
-        assert darkness.item() == pytest.approx(min(math.log2(divisor * 0.3 / mean) / 3, 1)**2, abs=1e-5)
+    for stops in (1, 3, 7):
+        dark = expose(image, torch.full((1, 1, 1, 1), -float(stops)))
+        lacking = missing_stops(dark, 0.3).item()
+        assert lacking == pytest.approx(stops - 0.4, abs=0.4)
+        shown, darkness = told(prior, dark)
+        torch.testing.assert_close(shown, expose(dark, torch.full((1, 1, 1, 1), lacking + min(lacking, 1))))
+        assert darkness.item() == pytest.approx(min(lacking / 8, 1)**1.5, abs=1e-5)
+        assert luma(shown).mean() > 0.35  # as bright as most photographs
     lamp = torch.zeros(1, 3, 33, 33)
     lamp[..., 0, 0] = 1
     shown, darkness = told(prior, lamp)
-    assert shown.min() == pytest.approx(0, abs=1e-6) and shown.max() == pytest.approx(1) and darkness.item() == 1
+    assert shown.min() == pytest.approx(0, abs=1e-6) and shown.max() == pytest.approx(1, abs=1e-6)
+    assert darkness.item() == 1
 
 
 def test_without_a_least_luma_every_picture_is_a_bright_one():

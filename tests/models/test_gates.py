@@ -16,6 +16,15 @@ def with_logits(gate):
     return gate(LOGITS[:, :, None, None].expand(2, 4, 3, 5).clone())
 
 
+def test_pooling_is_the_mean_in_value_and_gradient():
+    gate, x = SoftGate(4, 4), torch.rand(2, 4, 3, 5, requires_grad=True)
+    expected = gate.linear(x.mean(dim=(2, 3))).softmax(1)
+    torch.testing.assert_close(gate(x).probabilities, expected)
+    by_mean, = torch.autograd.grad(expected[:, 0].sum(), x, retain_graph=True)
+    found, = torch.autograd.grad(gate(x).probabilities[:, 0].sum(), x)
+    torch.testing.assert_close(found, by_mean)
+
+
 def test_soft_gate_is_equation_11():
     routing = with_logits(SoftGate(4, 4))
     expected = LOGITS.exp() / LOGITS.exp().sum(1, keepdim=True)

@@ -27,8 +27,6 @@ from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 MEANWHILE = {
-    'isalux_zero_shot': dict(
-        exposure_distance=Demand('worst exposure, median photograph', most=0.1)),
     'isalux_detect': dict(  # for detectors, which like more contrast and colour than a photograph has
         exposure_distance=Demand('worst exposure, median photograph', most=0.2),
         chroma=Demand('its colours of LOL-v1 are strong', least=0.6, most=1.15)),

@@ -27,7 +27,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_table(photographs, capsys):
-    """The same weights on both sides: full agreement in the light, none won back but by the multiplication."""
+    """The same weights on both sides: full agreement in the light, none won back but by the exposure."""
     options = ['--photos', str(photographs), '--gains', '1', '0.01', '--short-side', '129']
     assert scorer.main([str(PACKAGED), *options]) == 0
     head, _, bright, dark = rows(capsys.readouterr().out)
