@@ -3,19 +3,18 @@ import numpy as np
 
 from isalux_mm.functional.development import LUMA, look_up, mean_luma
 
-WHITE_POWER = 12.0  # ours: .5 at a value of .94, .1 at .83
 LEAST_MEAN = 1e-3  # of a channel, below which its cast is not taken off any further
 
 
 def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, saturation: float = 1.0) -> np.ndarray:
     """A picture in another look: its cast taken off, its tones drawn together, its colours made paler or stronger.
 
-    The mean luma stays, but for what is clipped and for white, which stays white: a lamp is one in every look.
+    The mean luma stays, but for what is clipped.
 
     Args:
         image: (H, W, 3), float32, RGB in [0, 1].
         contrast: exponent of the channels, between distances of tones before and after, in logarithms; 1 changes
-            nothing. Below 1 light tones come down to where the mean luma leaves them, all but those next to white.
+            nothing. Below 1 white becomes grey, for no factor follows but that of the mean luma.
         neutrality: share of the picture's mean cast, in logarithms, that is taken off each channel; 1 leaves the mean
             grey.
         saturation: factor of the colours' distance from the luma.
@@ -27,10 +26,8 @@ def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, sat
     means = np.maximum(image.reshape(-1, 3).mean(0), LEAST_MEAN)
     gains = (max(luma, LEAST_MEAN) / means)**neutrality
     graded = np.minimum(image * gains.astype(np.float32), 1)
-    whites = look_up(graded, lambda grid: grid**np.float32(WHITE_POWER))
     if contrast != 1:
         graded = look_up(graded, lambda grid: grid**np.float32(contrast))
-    factor = luma / max(mean_luma(graded), LEAST_MEAN)
-    graded = graded * np.float32(factor) + np.float32(max(1 - factor, 0)) * whites
+    graded *= np.float32(luma / max(mean_luma(graded), LEAST_MEAN))
     gray = (graded @ LUMA)[..., None]
     return np.clip(gray + np.float32(saturation) * (graded - gray), 0, 1)
