@@ -78,10 +78,10 @@ def say(text: str) -> None:
 
 
 def write_report(table: Table, args: argparse.Namespace, missing: dict[str, str]) -> str:
-    """Writes the CSVs and the Markdown of what has been computed, in the place of those of before; returns the
-    Markdown."""
-    lines, pictures = report.lines_of(table, args.work_dir)
+    """Writes the CSVs and the Markdown of what has been computed, here or earlier by the CSVs that are there; returns
+    the Markdown."""
     out = args.out or args.work_dir / table.name
+    lines, pictures = report.with_earlier(table, *report.lines_of(table, args.work_dir), out)
     sets = {name: evaluation_set.title for name, evaluation_set in table.sets.items()}
     text = report.to_markdown(table.title, table.shows, sets, lines, missing)
     report.write_lines(out / f'{table.name}.csv', lines)

@@ -6,10 +6,11 @@ from isalux_mm.functional.development import LUMA, look_up, mean_luma
 LEAST_MEAN = 1e-3  # of a channel, below which its cast is not taken off any further
 
 
-def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, saturation: float = 1.0) -> np.ndarray:
+def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, saturation: float = 1.0,
+          brightness: float = 1.0) -> np.ndarray:
     """A picture in another look: its cast taken off, its tones drawn together, its colours made paler or stronger.
 
-    The mean luma stays, but for what is clipped.
+    The mean luma stays, times `brightness`, but for what is clipped.
 
     Args:
         image: (H, W, 3), float32, RGB in [0, 1].
@@ -18,6 +19,7 @@ def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, sat
         neutrality: share of the picture's mean cast, in logarithms, that is taken off each channel; 1 leaves the mean
             grey.
         saturation: factor of the colours' distance from the luma.
+        brightness: factor of the mean luma.
 
     Returns:
         (H, W, 3), float32, in [0, 1].
@@ -28,6 +30,6 @@ def grade(image: np.ndarray, contrast: float = 1.0, neutrality: float = 0.0, sat
     graded = np.minimum(image * gains.astype(np.float32), 1)
     if contrast != 1:
         graded = look_up(graded, lambda grid: grid**np.float32(contrast))
-    graded *= np.float32(luma / max(mean_luma(graded), LEAST_MEAN))
+    graded *= np.float32(brightness * luma / max(mean_luma(graded), LEAST_MEAN))
     gray = (graded @ LUMA)[..., None]
     return np.clip(gray + np.float32(saturation) * (graded - gray), 0, 1)

@@ -26,14 +26,16 @@ def test_draws_hang_on_numpys_seed(photo):
 
 
 def test_ranges_of_one_value_are_that_value(photo):
-    out = build(contrast=(0.8, 0.8), neutrality=(0.5, 0.5), saturation=(0.6, 0.6))(dict(gt=photo))['gt']
-    np.testing.assert_allclose(out, grade(photo, 0.8, 0.5, 0.6), atol=1e-6)
+    out = build(contrast=(0.8, 0.8), neutrality=(0.5, 0.5), saturation=(0.6, 0.6),
+                brightness=(1.2, 1.2))(dict(gt=photo))['gt']
+    np.testing.assert_allclose(out, grade(photo, 0.8, 0.5, 0.6, 1.2), atol=1e-6)
 
 
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(contrast=(1.0, 0.7)), r'contrast must be \(lowest, highest\), got \(1.0, 0.7\)'),
     (dict(neutrality=(0.0, 1.5)), r'neutrality must be in \[0.0, 1.0\], got 1.5'),
     (dict(saturation=(0.0, 1.0)), r'saturation must be in \[0.01, 10.0\], got 0.0'),
+    (dict(brightness=(0.0, 1.0)), r'brightness must be in \[0.1, 10.0\], got 0.0'),
     (dict(saturation=(1.0, )), r'saturation must be \(lowest, highest\), got \(1.0,\)'),
 ])
 def test_bad_ranges(options, message):

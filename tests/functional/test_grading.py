@@ -1,4 +1,4 @@
-"""Colour grading by hand: what each of its three numbers changes, and what it leaves alone."""
+"""Colour grading by hand: what each of its numbers changes, and what it leaves alone."""
 import numpy as np
 import pytest
 from skimage import data
@@ -41,6 +41,14 @@ def test_saturation_is_a_factor_of_the_distance_from_the_luma(photo):
     luma = (calm @ LUMA)[..., None]
     for factor in (0.0, 0.5, 1.5):
         np.testing.assert_allclose(grade(calm, saturation=factor), luma + factor * (calm - luma), atol=1e-5)
+
+
+def test_brightness_is_a_factor_of_the_mean_luma(photo):
+    calm = 0.2 + 0.3 * photo  # nothing clips
+    for factor in (0.7, 1.0, 1.4):
+        np.testing.assert_allclose(grade(calm, brightness=factor), factor * calm, atol=1e-5)
+    softer = grade(calm, 0.8, 0.5, 0.9, brightness=1.2)
+    assert mean_luma(softer) == pytest.approx(1.2 * mean_luma(calm), rel=1e-3)
 
 
 def test_black_and_extreme_pictures_stay_pictures():

@@ -1,6 +1,7 @@
 """tools/run_table.py: a tiny table from end to end, what is taken up again, its errors."""
 import csv
 import json
+import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -149,6 +150,25 @@ def test_what_is_there_is_taken_up(folder, trainings, capsys, monkeypatch):
     assert call(folder, '--print') == 0
     line, = capsys.readouterr().out.splitlines()
     assert '--rows Gone' in line and line.startswith('python tools/run_table.py')
+
+
+def test_rows_that_were_computed_elsewhere_are_kept(folder, trainings):
+    call(folder)
+    files = [folder / f'out/tiny_table{end}.csv' for end in ('', '_pictures')]
+    before = [read(file) for file in files]
+    shutil.rmtree(folder / 'work')
+    assert call(folder, '--rows', 'input') == 0 and len(trainings) == 2  # of the first call
+
+    def without_times(lines: list[dict[str, str]]) -> list[dict[str, str]]:
+        return [{key: value for key, value in line.items() if 'seconds' not in key and key != 'command'}
+                for line in lines]
+
+    assert [without_times(read(file)) for file in files] == [without_times(lines) for lines in before]
+    table = folder / 'tiny_table.py'
+    table.write_text(table.read_text().replace("name=\"Somebody's\"", "name='Else'"))
+    call(folder, '--rows', 'input')
+    for file, lines in zip(files, before):
+        assert [line['row'] for line in read(file)] == [line['row'] for line in lines if line['row'] != "Somebody's"]
 
 
 def test_a_training_goes_on_where_it_stopped(folder, trainings):

@@ -58,6 +58,33 @@ def lines_of(table: Table, work: Path) -> tuple[list[Line], list[list[str]]]:
     return lines, pictures
 
 
+def with_earlier(table: Table, lines: Sequence[Line], pictures: Sequence[Sequence[str]],
+                 folder: Path) -> tuple[list[Line], list[Sequence[str]]]:
+    """Lines and pictures, and of the table's rows and sets those in a folder's CSVs that are not computed here: rows
+    are computed on several machines, or work folders are cleared."""
+    files = [folder / f'{table.name}{end}.csv' for end in ('', '_pictures')]
+    if not all(file.is_file() for file in files):
+        return list(lines), list(pictures)
+    here = {(line['row'], line['how'], line['set']) for line in lines}
+    kept = [line for line in read_lines(files[0]) if line['how'] != PUBLISHED
+            and (line['row'], line['how'], line['set']) not in here]
+    told = {(line['row'], line['set']) for line in kept}
+    with open(files[1], newline='', encoding='utf-8') as file:
+        earlier = [picture for picture in csv.reader(file) if (picture[0], picture[2]) in told]
+    rows, sets = [row.name for row in table.rows], list(table.sets)
+
+    def place(row: str, name: str) -> tuple[int, int]:
+        return rows.index(row), sets.index(name)
+
+    def listed(row: str, name: str) -> bool:
+        return row in rows and name in sets
+
+    return (sorted((line for line in (*lines, *kept) if listed(line['row'], line['set'])),
+                   key=lambda line: (*place(line['row'], line['set']), line['how'] == PUBLISHED)),
+            sorted((picture for picture in (*pictures, *earlier) if listed(picture[0], picture[2])),
+                   key=lambda picture: place(picture[0], picture[2])))
+
+
 def measured_line(row: Row, evaluation_set: EvaluationSet, jobs: Sequence[Job], scores: Scores) -> Line:
     """A row's line on a set, from what its seeds have computed."""
     name = evaluation_set.name
