@@ -24,7 +24,7 @@ train_dataloader = dict(
         dict(type='LoadImages'),
         dict(type='PairedResize', max_side=640),
         dict(type='PairedLandscape'),
-        dict(type='GradeReference', brightness=(0.98, 1.16)),
+        dict(type='GradeReference'),
         dict(type='KeepLuma'),
         dict(type='RandomResizedView', size={{_base_.view}}, fraction=(0.5, 1.0), crop_probability=0.4,
              whole_probability=0.5),
