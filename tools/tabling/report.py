@@ -65,9 +65,9 @@ def with_earlier(table: Table, lines: Sequence[Line], pictures: Sequence[Sequenc
     files = [folder / f'{table.name}{end}.csv' for end in ('', '_pictures')]
     if not all(file.is_file() for file in files):
         return list(lines), list(pictures)
-    here = {(line['row'], line['how'], line['set']) for line in lines}
+    here = {(line['row'], line['set']) for line in lines if line['how'] != PUBLISHED}
     kept = [line for line in read_lines(files[0]) if line['how'] != PUBLISHED
-            and (line['row'], line['how'], line['set']) not in here]
+            and (line['row'], line['set']) not in here]
     told = {(line['row'], line['set']) for line in kept}
     with open(files[1], newline='', encoding='utf-8') as file:
         earlier = [picture for picture in csv.reader(file) if (picture[0], picture[2]) in told]
