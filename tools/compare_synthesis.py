@@ -9,7 +9,7 @@ numbers alone are taken.
 """
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -72,21 +72,23 @@ class Synthesis(NamedTuple):
     grade: GradeReference | None = None
 
 
-def synthesis_of(config: Path) -> Synthesis:
-    """As a training config makes its photographs dark.
+def synthesis_of(config: Path, photos: Sequence[Path] = ()) -> Synthesis:
+    """As a training config makes its photographs dark: those of one of these folders, or else the first it names.
 
     Raises:
         ValueError: if none of its pipelines does.
     """
-    parts = [Config.fromfile(config).train_dataloader.dataset]
+    parts, found = [Config.fromfile(config).train_dataloader.dataset], {}
     while parts:
-        part = parts.pop()
+        part = parts.pop(0)
         parts += part.get('datasets', [])
         steps = {step.type: TRANSFORMS.build(step) for step in part.get('pipeline', [])}
         if made := steps.get('SynthesizeLowLight'):
-            return Synthesis(made.ranges, made.mixture or PairMixture(lamp_share=0.0, pale_share=0.0),
-                             steps.get('GradeReference'))
-    raise ValueError(f'--config must be a config that trains on photographs made dark, got {config}')
+            found[Path(part.get('data_root', '')).resolve()] = Synthesis(
+                made.ranges, made.mixture or PairMixture(lamp_share=0.0, pale_share=0.0), steps.get('GradeReference'))
+    if not found:
+        raise ValueError(f'--config must be a config that trains on photographs made dark, got {config}')
+    return next((found[folder.resolve()] for folder in photos if folder.resolve() in found), next(iter(found.values())))
 
 
 def synthetic_pairs(photos: list[Path], synthesis: Synthesis, count: int | None, *, max_side: int, seed: int,
@@ -166,7 +168,7 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 2
     try:
-        synthesis = synthesis_of(args.config) if args.config else Synthesis(BASES[args.base])
+        synthesis = synthesis_of(args.config, args.photos) if args.config else Synthesis(BASES[args.base])
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -63,6 +63,13 @@ def test_as_a_config_makes_them_dark(tool, folders, monkeypatch, capsys):
     assert '--config must be a config that trains on photographs made dark, got' in capsys.readouterr().err
 
 
+def test_a_folder_is_made_dark_as_the_config_does_it(tool):
+    config = CONFIGS / 'isalux_zero_shot_rooms.py'
+    photographs, rooms = (tool.synthesis_of(config, [Path(folder)]) for folder in ('data/photos', 'data/rooms'))
+    assert rooms.grade.brightness == (0.75, 1.0) != photographs.grade.brightness
+    assert tool.synthesis_of(config, [Path('else')]).grade.brightness == photographs.grade.brightness
+
+
 def test_what_is_not_spanned(tool):
     one = dict.fromkeys(tool.ROWS, (0.5, 0.2, 0.8))
     inside, outside = dict(one, slope=(0.5, 0.3, 0.7)), dict(one, slope=(0.5, 0.3, 0.9))
