@@ -85,7 +85,7 @@ def add_noise(linear: np.ndarray, degradation: Degradation, rng: np.random.Gener
     """
     shot, read = degradation.shot, degradation.read
     unit = partial(unit_noise, linear.shape, rng, sigma=degradation.noise_sigma, mosaic=degradation.mosaic,
-                   chroma=degradation.chroma_noise)
+                   chroma=degradation.chroma_noise, channels=degradation.channel_noise)
     if degradation.poisson and shot > 0:
         noisy = rng.poisson(np.maximum(linear, 0) / shot).astype(np.float32) * np.float32(shot)
         return noisy + np.float32(read) * unit()

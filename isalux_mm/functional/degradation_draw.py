@@ -82,7 +82,8 @@ def sample_degradation(reference: np.ndarray,
     Args:
         reference: the bright image, (H, W, 3), RGB in [0, 1], for which exposure and toe are solved.
         ranges: what to draw from.
-        rng: source of chance; the camera's colours, and whether it only exposes less, come from children of it.
+        rng: source of chance; the camera's colours, whether it only exposes less, and how its channels differ in
+            noise and black level come from children of it.
         least_luma: mean luma below which no exposure goes, unless the reference itself is darker.
     """
     left, shot = _log_uniform(rng, ranges.noise_left), _log_uniform(rng, ranges.shot)
@@ -100,7 +101,10 @@ def sample_degradation(reference: np.ndarray,
         poisson=ranges.poisson)
     slope = float(rng.uniform(*ranges.slope)) if ranges.slope else None
     mean_ratio = _log_uniform(rng, ranges.mean_ratio) if ranges.mean_ratio else None
-    camera, exposing = rng.spawn(2)
+    camera, exposing, channels = rng.spawn(3)
+    noise = (_log_uniform(channels, ranges.red_noise), 1.0, _log_uniform(channels, ranges.blue_noise))
+    draw = replace(draw, channel_noise=noise)
+    black = np.array([channels.uniform(*ranges.red_black), 0.0, channels.uniform(*ranges.blue_black)])
     if mean_ratio is not None:
         mean_ratio = _mixed_ratio(mean_ratio, ranges, camera)
         mean_ratio = max(mean_ratio, min(1.0, least_luma / max(mean_luma(reference), EPS)))
@@ -111,7 +115,8 @@ def sample_degradation(reference: np.ndarray,
     light = 0.0 if mean_ratio is None or ranges.mean_ratio is None else _over_middle(mean_ratio, ranges.mean_ratio)
     if slope is not None:
         slope = tinted_slope if tinted else _with_trend(slope, reference, ranges, light)
-    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm, plain=plain, light=light)
+    draw, casts = _draw_camera(reference, draw, ranges, camera, tinted=tinted, calm=calm, plain=plain, light=light,
+                               black=black)
     slope = None if plain == 1 else slope and slope + plain * (1 - slope)
     draw = _developed(reference, draw, casts, slope, mean_ratio)
     return draw if levels is None else _with_noise(reference, draw, levels * (1 - (1 - CALM_NOISE) * calm))
@@ -163,11 +168,12 @@ def _calmness(mean_ratio: float | None, calm_ratio: Range | None) -> float:
 
 
 def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRanges, rng: np.random.Generator, *,
-                 tinted: bool, calm: float, plain: float, light: float) -> tuple[Degradation, tuple[float, float]]:
+                 tinted: bool, calm: float, plain: float, light: float,
+                 black: np.ndarray) -> tuple[Degradation, tuple[float, float]]:
     """Colours, black level, highlights and kind of noise of a camera, and its casts of red and blue.
 
-    Noise has faded by `calm`, the rest by `plain`; `light` is the logarithm of the mean ratio over a middle one. The
-    number of draws is always the same.
+    Noise has faded by `calm`, the rest by `plain`; `light` is the logarithm of the mean ratio over a middle one,
+    `black` what the channels' black levels are above the picture's. The number of draws is always the same.
     """
     left = 1 - plain
     cast_ranges, black_range = (ranges.red_cast, ranges.blue_cast), ranges.black
@@ -176,7 +182,7 @@ def _draw_camera(reference: np.ndarray, draw: Degradation, ranges: DegradationRa
     luma_share, casts = rng.uniform(*ranges.luma_share), [_log_uniform(rng, values) for values in cast_ranges]
     has_camera, seen, assumed = rng.uniform() < ranges.camera_share, *rng.exponential(size=(2, NUM_CAMERAS))
     saturation = (_log_uniform(rng, ranges.saturation) * np.exp(ranges.saturation_by_ratio * light))**left
-    black = rng.uniform(*black_range) * (1 + BLACK_JITTER * rng.standard_normal(3)) * left
+    black = (rng.uniform(*black_range) * (1 + BLACK_JITTER * rng.standard_normal(3)) + black) * left
     mosaic, chroma = rng.uniform() < ranges.mosaic_share, _log_uniform(rng, ranges.chroma_noise)
     highlights = _with_share(rng, ranges.highlight_share, ranges.highlights)
     matrix = None

@@ -4,6 +4,7 @@ All of it is a number of a pair; no pixel is kept. Colour and contrast are taken
 9x9 pixels, so that noise does not count as colour; noise on the low picture itself.
 """
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -35,9 +36,14 @@ class PairStatistics:
         saturation: mean of (max - min) / max, low over reference.
         red_cast: mean red over mean green, low against reference.
         blue_cast: likewise of blue.
+        red_shadows: red over green, low against reference, where the reference is in its darkest quarter over where it
+            is in its third.
+        blue_shadows: likewise of blue.
         noise: standard deviation in 8-bit levels by Immerkaer's estimate, mean of the channels.
         correlation: of the noise of horizontal neighbours, mean of the channels.
         chroma_noise: deviation of the noise from its luma over that of its luma; 1.32 for independent channels.
+        red_noise: deviation of the noise of red over that of green, 1 in independent channels alike.
+        blue_noise: likewise of blue.
         clipped: share of values that are zero.
     """
     reference_luma: float
@@ -50,10 +56,22 @@ class PairStatistics:
     saturation: float
     red_cast: float
     blue_cast: float
+    red_shadows: float
+    blue_shadows: float
     noise: float
     correlation: float
     chroma_noise: float
+    red_noise: float
+    blue_noise: float
     clipped: float
+
+
+class NoiseCharacter(NamedTuple):
+    """What kind of noise it is; see `PairStatistics`."""
+    correlation: float
+    chroma_noise: float
+    red_noise: float
+    blue_noise: float
 
 
 def pair_statistics(low: np.ndarray, reference: np.ndarray) -> PairStatistics:
@@ -70,12 +88,11 @@ def pair_statistics(low: np.ndarray, reference: np.ndarray) -> PairStatistics:
         raise ValueError(f'low and reference must have one size of 16 pixels or more, got {low.shape} and '
                          f'{reference.shape}')
     smooth_low, smooth_reference = cv2.blur(low, (BOX, BOX)), cv2.blur(reference, (BOX, BOX))
-    means = [np.maximum(image.mean((0, 1)), EPS) for image in (low, reference)]
-    red_cast, blue_cast = ((means[0][c] / means[0][1]) / (means[1][c] / means[1][1]) for c in (0, 2))
+    red_cast, blue_cast = casts(low, reference)
     colored = smooth_reference.max(-1) > COLORED
     saturations = [saturation(image[colored]) if colored.any() else EPS for image in (smooth_low, smooth_reference)]
-    correlation, chroma = noise_character(low, reference)
-    reference_red, reference_blue = (float(means[1][c] / means[1][1]) for c in (0, 2))
+    reference_red, reference_blue = over_green(reference)
+    red_shadows, blue_shadows = shadow_casts(smooth_low, smooth_reference)
     return PairStatistics(
         reference_luma=mean_luma(reference),
         reference_contrast=float((smooth_reference @ LUMA).std()) / max(mean_luma(reference), EPS),
@@ -85,12 +102,38 @@ def pair_statistics(low: np.ndarray, reference: np.ndarray) -> PairStatistics:
         mean_ratio=mean_luma(low) / max(mean_luma(reference), EPS),
         slope=log_slope(smooth_low @ LUMA, smooth_reference @ LUMA),
         saturation=saturations[0] / max(saturations[1], EPS),
-        red_cast=float(red_cast),
-        blue_cast=float(blue_cast),
+        red_cast=red_cast,
+        blue_cast=blue_cast,
+        red_shadows=red_shadows,
+        blue_shadows=blue_shadows,
         noise=255 * noise_deviation(low),
-        correlation=correlation,
-        chroma_noise=chroma,
-        clipped=float((low <= 0).mean()))
+        clipped=float((low <= 0).mean()),
+        **noise_character(low, reference)._asdict())
+
+
+def over_green(image: np.ndarray) -> tuple[float, float]:
+    """Mean red and mean blue over mean green of (..., 3)."""
+    red, green, blue = np.maximum(image.reshape(-1, 3).mean(0), EPS)
+    return float(red / green), float(blue / green)
+
+
+def casts(low: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """Red and blue over green, low against reference, both (..., 3)."""
+    (red, blue), (reference_red, reference_blue) = over_green(low), over_green(reference)
+    return red / reference_red, blue / reference_blue
+
+
+def shadow_casts(low: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """Casts of red and blue in the darkest quarter of the reference's luma over those in its third quarter.
+
+    Args:
+        low: (H, W, 3).
+        reference: the same size.
+    """
+    luma = reference @ LUMA
+    bottom, middle, top = np.quantile(luma, (0.25, 0.5, 0.75))
+    dark, lit = (casts(low[where], reference[where]) for where in (luma <= bottom, (luma >= middle) & (luma <= top)))
+    return dark[0] / lit[0], dark[1] / lit[1]
 
 
 def log_slope(low: np.ndarray, reference: np.ndarray) -> float:
@@ -130,8 +173,8 @@ def noise_deviation(image: np.ndarray) -> float:
     return float(np.sqrt(np.pi / 2) / 6 * np.abs(response).mean())
 
 
-def noise_character(low: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """Correlation of horizontal neighbours, and the deviation of chroma over luma, of the noise in flat places.
+def noise_character(low: np.ndarray, reference: np.ndarray) -> NoiseCharacter:
+    """Correlation of horizontal neighbours, and deviations of chroma, red and blue, of the noise in flat places.
 
     Noise is what a Gaussian of 3 pixels takes away, where the reference is smoothest. White noise of independent
     channels gives about -0.02 (the Gaussian's own share) and 1.32.
@@ -148,8 +191,12 @@ def noise_character(low: np.ndarray, reference: np.ndarray) -> tuple[float, floa
     spread = np.sqrt((left**2).mean(0) * (right**2).mean(0))
     luma = noise[flat] @ LUMA
     chroma = noise[flat] - luma[:, None]
-    return (float(((left * right).mean(0) / np.maximum(spread, EPS**2)).mean()),
-            float(np.sqrt((chroma**2).mean()) / max(np.sqrt((luma**2).mean()), EPS)))
+    red, green, blue = np.maximum(noise[flat].std(0), EPS)
+    return NoiseCharacter(
+        correlation=float(((left * right).mean(0) / np.maximum(spread, EPS**2)).mean()),
+        chroma_noise=float(np.sqrt((chroma**2).mean()) / max(np.sqrt((luma**2).mean()), EPS)),
+        red_noise=float(red / green),
+        blue_noise=float(blue / green))
 
 
 def span(values: np.ndarray) -> tuple[float, float, float]:

@@ -17,7 +17,8 @@ def unit_noise(shape: tuple[int, int, int],
                *,
                sigma: float = 0.0,
                mosaic: bool = False,
-               chroma: float = 1.0) -> np.ndarray:
+               chroma: float = 1.0,
+               channels: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> np.ndarray:
     """Gaussian noise of mean variance one.
 
     Args:
@@ -28,6 +29,7 @@ def unit_noise(shape: tuple[int, int, int],
             than green.
         chroma: factor of the noise's distance from its luma, before it is scaled to variance one; 1 leaves the channels
             independent, 0 makes it grey.
+        channels: what the deviations of R, G and B are to each other; scaled so that the mean variance stays.
 
     Raises:
         ValueError: if it were to be both demosaiced and smoothed.
@@ -41,7 +43,8 @@ def unit_noise(shape: tuple[int, int, int],
         kernel = cv2.getGaussianKernel(2 * int(np.ceil(4 * sigma)) + 1, sigma, cv2.CV_32F)
         smoothed = cv2.sepFilter2D(noise, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
         noise = np.divide(smoothed, np.float32((kernel**2).sum()), out=smoothed)
-    return noise if chroma == 1 else cv2.transform(noise, _chroma_matrix(chroma))
+    matrix = _channel_matrix(channels) @ _chroma_matrix(chroma)
+    return noise if np.array_equal(matrix, np.eye(3)) else cv2.transform(noise, matrix)
 
 
 def _demosaiced(samples: np.ndarray) -> np.ndarray:
@@ -59,3 +62,9 @@ def _chroma_matrix(chroma: float) -> np.ndarray:
     """(3, 3): the distance from the luma times `chroma`, scaled so that independent noise keeps its mean variance."""
     matrix = chroma * np.eye(3) + (1 - chroma) * np.tile(LUMA.astype(np.float64), (3, 1))
     return (matrix / np.sqrt((matrix**2).sum() / 3)).astype(np.float32)
+
+
+def _channel_matrix(channels: tuple[float, float, float]) -> np.ndarray:
+    """(3, 3): a factor for each channel, of mean square one."""
+    factors = np.array(channels) / np.sqrt(np.mean(np.square(channels)))
+    return np.diag(factors).astype(np.float32)

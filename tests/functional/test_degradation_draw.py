@@ -212,6 +212,40 @@ def test_noise_has_the_levels_that_were_drawn(levels):
     assert 255 * low.std() == pytest.approx(levels, rel=0.06)
 
 
+def test_red_and_blue_are_as_noisy_as_drawn():
+    """A grey field has all channels at one level, so the curve's slope is one."""
+    field = np.full((200, 200, 3), 0.45, np.float32)
+    ranges = DegradationRanges(mean_ratio=(0.2, 0.2), gain_jitter=0.0, noise_levels=(3.0, 3.0), bits=12,
+                               correlated_share=0.0, blurred_share=0.0, red_noise=(1.7, 1.7), blue_noise=(1.2, 1.2))
+    low, _, drawn = draw.synthesize_pair(field, ranges, None, np.random.default_rng(0))
+    assert drawn.channel_noise == pytest.approx((1.7, 1.0, 1.2))
+    red, green, blue = low.std((0, 1))
+    assert (red / green, blue / green) == pytest.approx((1.7, 1.2), rel=0.05)
+    assert 255 * np.sqrt((low.std((0, 1))**2).mean()) == pytest.approx(3.0, rel=0.06)
+
+
+def test_noise_of_the_channels_leaves_the_other_draws_alone(coffee):
+    """Another noise, the same exposure, curve and colours."""
+    with_it, without = (draw.sample_degradation(coffee, ranges, np.random.default_rng(3))
+                        for ranges in (CAMERAS, replace(CAMERAS, red_noise=(1.0, 1.0), blue_noise=(1.0, 1.0))))
+    assert replace(with_it, channel_noise=(1.0, 1.0, 1.0)) == without
+    assert with_it.channel_noise != without.channel_noise == (1.0, 1.0, 1.0)
+
+
+def test_shadows_lose_the_channel_whose_black_level_is_higher(coffee):
+    """What is left of red there, against the picture without; the cast of the whole picture stays."""
+    quiet = replace(LOL, tinted_share=0.0, extreme_share=0.0, lit_share=0.0, exposed_share=0.0, black=(0.0, 0.0),
+                    camera_share=0.0, saturation=(1.0, 1.0), noise_levels=(0.1, 0.1), slope=(1.5, 1.5),
+                    mean_ratio=(0.2, 0.2), red_cast=(1.0, 1.0), blue_cast=(1.0, 1.0), highlight_share=0.0, bits=12)
+    plain, red, blue = (
+        pair_statistics(*draw.synthesize_pair(coffee, ranges, None, np.random.default_rng(0))[:2])
+        for ranges in (quiet, replace(quiet, red_black=(0.05, 0.05)), replace(quiet, blue_black=(0.05, 0.05))))
+    assert red.red_shadows < 0.95 * plain.red_shadows and red.blue_shadows > 0.98 * plain.blue_shadows
+    assert blue.blue_shadows < 0.95 * plain.blue_shadows and blue.red_shadows > 0.98 * plain.red_shadows
+    for found in (red, blue):
+        assert (found.red_cast, found.blue_cast) == pytest.approx((plain.red_cast, plain.blue_cast), rel=0.15)
+
+
 def test_noise_stays_below_the_picture():
     field = np.full((200, 200, 3), 0.45, np.float32)
     ranges = DegradationRanges(mean_ratio=(0.01, 0.01), gain_jitter=0.0, noise_levels=(9.0, 9.0), bits=12)

@@ -8,6 +8,7 @@ from isalux_mm.functional.pair_statistics import (
     noise_deviation,
     pair_statistics,
     saturation,
+    shadow_casts,
     spans,
 )
 from isalux_mm.functional.sensor_noise import unit_noise
@@ -66,6 +67,19 @@ def test_the_references_look_by_hand():
     assert tinted.reference_saturation == pytest.approx(1 - 0.7 / 1.2, rel=1e-4)
 
 
+def test_casts_of_the_shadows_by_hand():
+    """Four bands of .2, .4, .6, .8: the first has a cast of (.5, .8), the third one of (2, 1.6)."""
+    bands = np.repeat(np.float32([0.2, 0.4, 0.6, 0.8]), 30)[None, :, None] * np.ones((60, 1, 3), np.float32)
+    low = 0.1 * bands
+    low[:, :30] *= np.float32([0.5, 1, 0.8])
+    low[:, 60:90] *= np.float32([2, 1, 1.6])
+    assert shadow_casts(low, bands) == pytest.approx((0.25, 0.5), rel=1e-4)
+    found = pair_statistics(low, bands)
+    assert (found.red_shadows, found.blue_shadows) == pytest.approx((0.25, 0.5), rel=0.15)  # edges are averaged
+    plain = pair_statistics(0.1 * bands * np.float32([1.5, 1, 0.7]), bands)
+    assert (plain.red_shadows, plain.blue_shadows) == pytest.approx((1, 1), rel=1e-3)
+
+
 @pytest.mark.parametrize('level', [0.5, 2.0, 6.0])
 def test_white_noise_has_its_deviation_in_levels(level, reference):
     low = 0.3 * reference + np.float32(level / 255) * unit_noise(reference.shape, np.random.default_rng(0))
@@ -73,15 +87,18 @@ def test_white_noise_has_its_deviation_in_levels(level, reference):
     assert pair_statistics(low, reference).noise == pytest.approx(level, rel=0.05)
 
 
-@pytest.mark.parametrize('options, correlation, chroma', [
-    (dict(), -0.03, 1.32), (dict(chroma=0.5), -0.03, 0.66), (dict(sigma=0.7), 0.53, 1.32)])
-def test_character_of_the_noise(options, correlation, chroma, reference):
+@pytest.mark.parametrize('options, expected', [
+    (dict(), (-0.03, 1.32, 1, 1)), (dict(chroma=0.5), (-0.03, 0.66, 0.88, 0.80)), (dict(sigma=0.7), (0.53, 1.32, 1, 1)),
+    (dict(channels=(1.6, 1.0, 1.3)), (-0.03, 1.49, 1.6, 1.3))])
+def test_character_of_the_noise(options, expected, reference):
     """White noise less its average by a Gaussian of s = 3: neighbours at about -2 / (2 pi s^2) + 1 / (4 pi s^2) = -.03;
     colour of independent channels 1.321 (see the tests of sensor noise); smoothed by .7 pixels
-    exp(-1 / (4 * .49)) = .60, less without its average."""
+    exp(-1 / (4 * .49)) = .60, less without its average. Half of the chroma leaves each channel c half of its own noise
+    and half of the luma's: a variance of .25 + .5 w_c + .25 * .447, w = (.299, .587, .114); deviations of 1.6 and 1.3
+    times green's give the luma one of .772 and the distance from it, root mean square, one of 1.147."""
     low = 0.3 + np.float32(0.02) * unit_noise((300, 300, 3), np.random.default_rng(0), **options)
     found = noise_character(low, np.full((300, 300, 3), 0.5, np.float32))
-    assert found == pytest.approx((correlation, chroma), abs=0.04)
+    assert found == pytest.approx(expected, abs=0.04)
 
 
 def test_zeros_are_counted(reference):

@@ -18,7 +18,8 @@ def neighbors(noise):
 
 
 @pytest.mark.parametrize('options', [
-    dict(), dict(sigma=0.7), dict(mosaic=True), dict(chroma=0.0), dict(chroma=2.0), dict(sigma=0.5, chroma=0.4)])
+    dict(), dict(sigma=0.7), dict(mosaic=True), dict(chroma=0.0), dict(chroma=2.0), dict(sigma=0.5, chroma=0.4),
+    dict(channels=(1.9, 1.0, 1.3)), dict(channels=(2.0, 1.0, 1.5), mosaic=True)])
 def test_its_variance_is_one(options):
     assert (drawn(**options)**2).mean() == pytest.approx(1, abs=0.02)
 
@@ -45,6 +46,16 @@ def test_chroma_over_luma_by_hand(chroma):
     noise = drawn(chroma=chroma)
     luma = noise @ LUMA
     assert (noise - luma[..., None]).std() / luma.std() == pytest.approx(1.321 * chroma, rel=0.01)
+
+
+@pytest.mark.parametrize('options', [dict(), dict(sigma=0.6), dict(mosaic=True)])
+def test_channels_have_their_deviations(options):
+    red, green, blue = drawn(channels=(1.8, 1.0, 1.2), **options).std((0, 1))
+    assert (red / green, blue / green) == pytest.approx((1.8, 1.2), rel=0.02)
+
+
+def test_like_channels_are_as_without():
+    np.testing.assert_array_equal(drawn(channels=(2.0, 2.0, 2.0)), drawn())
 
 
 def test_demosaiced_or_smoothed():
