@@ -31,7 +31,8 @@ class Degradation:
         highlights: stops by which clipped tones of the reference are brighter than its white.
         mosaic: noise as demosaicing leaves it, in the place of `noise_sigma`.
         chroma_noise: factor of the noise's distance from its luma (see `unit_noise`).
-        channel_noise: what the deviations of the noise of R, G and B are to each other (see `unit_noise`).
+        channel_noise: what the deviations of the noise of R, G and B are to each other (see `unit_noise`); like
+            `chroma_noise` of read noise alone where shot noise is drawn from a Poisson law.
         own_target: the pair's target is the low image without noise, for it is well lit.
     """
     stops: float
