@@ -25,7 +25,7 @@ from isalux_mm.datasets.grading import GradeReference
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_ranges import BASES, DegradationRanges
-from isalux_mm.functional.pair_mixture import PairMixture, keep_luma, mixed_pair
+from isalux_mm.functional.pair_mixture import LUMA_BAND, PairMixture, keep_luma, mixed_pair
 from isalux_mm.functional.pair_statistics import PairStatistics, pair_statistics, spans
 from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.attempts import Attempts
@@ -70,10 +70,12 @@ class Synthesis(NamedTuple):
         ranges: what darkness is drawn from.
         mixture: shares of what else is drawn.
         grade: what draws the reference's look, if anything does.
+        luma_band: what the reference's mean luma is kept in; `None` leaves it as it is.
     """
     ranges: DegradationRanges
     mixture: PairMixture = PairMixture()
     grade: GradeReference | None = None
+    luma_band: Sequence[float] | None = LUMA_BAND
 
 
 def synthesis_of(config: Path, photos: Sequence[Path] = ()) -> Synthesis:
@@ -88,8 +90,10 @@ def synthesis_of(config: Path, photos: Sequence[Path] = ()) -> Synthesis:
         parts += part.get('datasets', [])
         steps = {step.type: TRANSFORMS.build(step) for step in part.get('pipeline', [])}
         if made := steps.get('SynthesizeLowLight'):
+            kept = steps.get('KeepLuma')
             found[Path(part.get('data_root', '')).resolve()] = Synthesis(
-                made.ranges, made.mixture or PairMixture(lamp_share=0.0, pale_share=0.0), steps.get('GradeReference'))
+                made.ranges, made.mixture or PairMixture(lamp_share=0.0, pale_share=0.0), steps.get('GradeReference'),
+                kept.band if kept else made.luma_band)
     if not found:
         raise ValueError(f'--config must be a config that trains on photographs made dark, got {config}')
     return next((found[folder.resolve()] for folder in photos if folder.resolve() in found), next(iter(found.values())))
@@ -104,7 +108,9 @@ def synthetic_pairs(photos: list[Path], synthesis: Synthesis, count: int | None,
         rng, image = seeded_generator(seed, path.name), shrink(photo, max_side)
         if synthesis.grade:
             image = synthesis.grade.drawn(image, rng.spawn(1)[0])
-        low, reference, _ = mixed_pair(keep_luma(image), ranges, mixture, rng)
+        if synthesis.luma_band is not None:
+            image = keep_luma(image, synthesis.luma_band)
+        low, reference, _ = mixed_pair(image, ranges, mixture, rng)
         yield pair_statistics(low, reference)
 
 

@@ -20,7 +20,7 @@ from isalux_mm.functional.illumination import LUMA_WEIGHTS, luma
 
 SAFEGUARDS = ('fade', 'gray', 'black')
 # ours, all of these
-FADE = (0.12, 0.36)  # `light` up to which the change is whole, and from which there is none
+FADE = (0.08, 0.34)  # `light` up to which the change is whole, and from which there is none
 SCALE_SQUARINGS = 5  # the power of the mean is 32
 LEAST_SCALE = 0.1  # below which its 32nd power would vanish in float32
 BLOCK = 4_000_000  # pixels that are worked on at once

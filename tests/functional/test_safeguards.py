@@ -40,7 +40,7 @@ def test_one_hot_pixel_is_not_the_scale():
 
 
 @pytest.mark.parametrize(('value', 'expected'), [
-    (0.0, 1), (0.3, 1), (0.5, (FADE[1] - 0.25) / (FADE[1] - FADE[0])), (0.64, 0), (1.0, 0)])
+    (0.0, 1), (0.25, 1), (0.5, (FADE[1] - 0.25) / (FADE[1] - FADE[0])), (0.64, 0), (1.0, 0)])
 def test_confidence_of_flat_pictures(value, expected):
     assert darkness_confidence(flat(value, value, value)).item() == pytest.approx(expected, abs=1e-5)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from isalux_mm.functional.safeguards import light
+from isalux_mm.functional.safeguards import FADE, light
 from isalux_mm.inference import fast
 from isalux_mm.inference.fast import FastNetwork
 from isalux_mm.models.baselines import Identity
@@ -143,7 +143,7 @@ def test_a_well_lit_picture_stays_by_all_of_its_pixels():
     low = torch.full((1, 3, 400, 600), 0.40) + 0.05 * torch.rand(1, 3, 400, 600)
     low[..., ::6, ::6] = 1.0
     network = FastNetwork(guarded_network())
-    assert light(low) > 0.36 > light(network.reduced(low)), 'the test needs a picture that only its pixels tell'
+    assert light(low) > FADE[1] > light(network.reduced(low)), 'the test needs a picture that only its pixels tell'
     assert torch.equal(network(low), low)
 
 

@@ -66,7 +66,8 @@ def test_as_a_config_makes_them_dark(tool, folders, monkeypatch, capsys):
 def test_a_folder_is_made_dark_as_the_config_does_it(tool):
     config = CONFIGS / 'isalux_zero_shot_rooms.py'
     photographs, rooms = (tool.synthesis_of(config, [Path(folder)]) for folder in ('data/photos', 'data/rooms'))
-    assert rooms.grade.brightness == (0.8, 1.08) != photographs.grade.brightness
+    assert rooms.grade.brightness == (0.8, 1.18) != photographs.grade.brightness
+    assert rooms.luma_band == photographs.luma_band == (0.24, 0.68)  # of KeepLuma
     assert tool.synthesis_of(config, [Path('else')]).grade.brightness == photographs.grade.brightness
 
 
