@@ -75,7 +75,7 @@ class Synthesis(NamedTuple):
     ranges: DegradationRanges
     mixture: PairMixture = PairMixture()
     grade: GradeReference | None = None
-    luma_band: Sequence[float] | None = LUMA_BAND
+    luma_band: tuple[float, float] | None = LUMA_BAND
 
 
 def synthesis_of(config: Path, photos: Sequence[Path] = ()) -> Synthesis:
