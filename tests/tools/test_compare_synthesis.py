@@ -71,6 +71,15 @@ def test_a_folder_is_made_dark_as_the_config_does_it(tool):
     assert tool.synthesis_of(config, [Path('else')]).grade.brightness == photographs.grade.brightness
 
 
+@pytest.mark.parametrize('luma', [0.3, 0.6])
+def test_references_are_kept_in_the_band(tool, folders, luma):
+    """Of a band of one value they all have it, but for what is clipped and rounded."""
+    synthesis = tool.Synthesis(tool.BASES['lol'], tool.PairMixture(lamp_share=0.0, pale_share=0.0), None, (luma, luma))
+    made = tool.synthetic_pairs(tool.list_images(folders / 'photos'), synthesis, None, max_side=100, seed=0,
+                                attempts=tool.Attempts())
+    assert [pair.reference_luma for pair in made] == pytest.approx([luma, luma], abs=0.02)
+
+
 def test_what_is_not_spanned(tool):
     one = dict.fromkeys(tool.ROWS, (0.5, 0.2, 0.8))
     inside, outside = dict(one, slope=(0.5, 0.3, 0.7)), dict(one, slope=(0.5, 0.3, 0.9))
