@@ -114,6 +114,7 @@ def test_the_adaptation_of_the_prior_builds():
 VIEWS = dict(isalux_zero_shot=0, isalux_zero_shot_near=0, isalux_zero_shot_256=0, isalux_zero_shot_graded=0,
              isalux_zero_shot_rooms=0,
              isalux_general=2, isalux_general_last=2, isalux_general_256=2, isalux_general_calm=2,
+             isalux_general_rooms=2,
              isalux_lol_finetune=1,
              isalux_lol_finetune_last=1, isalux_lol_256=1)
 WHOLE = dict(isalux_zero_shot_whole=0, isalux_general_whole=2, isalux_lol_finetune_whole=1, isalux_lol_256_whole=1)
