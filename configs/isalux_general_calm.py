@@ -3,28 +3,12 @@
 # another camera as there, and what is held out. It starts from the packaged weights.
 # Expected: see docs/results.md.
 # python tools/train.py configs/isalux_general_calm.py
-_base_ = ['./isalux_general_256.py']
+_base_ = ['./isalux_general_256.py', './_base_/datasets/calm_photographs.py']
 
-photographs = dict(
-    type='PhotoDataset',
-    data_root='data/photos',
-    data_prefix=dict(gt=''),
-    layout='Put any well-lit photographs there; a few hundred will do.',
-    pipeline=[
-        dict(type='LoadImages'),
-        dict(type='PairedResize', max_side=640),
-        dict(type='PairedLandscape'),
-        dict(type='KeepLuma', band=(0.24, 0.68)),  # photographs of dark things are dark
-        {{_base_.resized_view}},
-        dict(type='PairedRandomFlip', horizontal=0.5, vertical=0.1),
-        dict(type='SynthesizeLowLight', ranges=dict(lit_share=0.3, lit_ratio=(0.5, 1.2), exposed_share=0.2),
-             mixture=dict(), luma_band=None),
-        dict(type='PackEnhanceInputs'),
-    ])
 train_dataloader = dict(
     batch_size=2,
     num_workers=1,
-    dataset=dict(datasets=[photographs, {{_base_.lol_v1}}, {{_base_.other_camera}}]))
+    dataset=dict(datasets=[{{_base_.calm_photographs}}, {{_base_.lol_v1}}, {{_base_.other_camera}}]))
 max_iters = 4000
 optim_wrapper = dict(optimizer=dict(lr=2e-4))
 param_scheduler = [

@@ -3,14 +3,12 @@
 # Expected: see docs/results.md.
 # Put photographs into data/photos and photographs of rooms into data/rooms (docs/synthesis.md names a set), then:
 # python tools/train.py configs/isalux_general_rooms.py
-_base_ = ['./isalux_general_calm.py', './_base_/datasets/rooms.py']
+_base_ = ['./isalux_general_256.py', './_base_/datasets/calm_photographs.py', './_base_/datasets/rooms.py']
 
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
     sampler=dict(shares=(0.28, 0.4, 0.17, 0.15)),
     dataset=dict(datasets=[
-        {{_base_.photographs}}, {{_base_.lol_v1}}, {{_base_.other_camera}}, {{_base_.rooms}},
+        {{_base_.calm_photographs}}, {{_base_.lol_v1}}, {{_base_.other_camera}}, {{_base_.rooms}},
     ]))
 max_iters = 11700
 optim_wrapper = dict(optimizer=dict(lr=4e-4))
@@ -19,11 +17,3 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=max_iters, T_max=max_iters - 100, eta_min=1e-6),
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-default_hooks = dict(logger=dict(interval=100), checkpoint=dict(interval=500, max_keep_ckpts=1))
-custom_hooks = [
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.02, interval=10, update_buffers=True),
-    dict(type='ExpertUsageHook', interval=100),
-    dict(type='EnhanceVisualizationHook', num_images=3),
-    dict(type='CompileBlocksHook'),
-    dict(type='CudaGraphHook'),
-]
