@@ -158,8 +158,29 @@ def test_the_other_camera_is_watched_on_what_the_general_model_does_not_see():
 
 
 def test_whole_scenes_are_held_out(shared_data):
-    with open(shared_data / 'lol_v1/scenes.csv', newline='') as file:
-        scene_of = {int(row['image']): row['scene'] for row in csv.DictReader(file)}
+    scene_of = {int(row['image']): row['scene'] for row in scenes_of_lol(shared_data)}
     held_out = set(Config.fromfile(CONFIGS / '_base_/datasets/lol_v1_holdout.py').lol_v1_holdout)
     scenes = {scene_of[image] for image in held_out}
     assert len(scenes) == 40 and held_out == {image for image, scene in scene_of.items() if scene in scenes}
+
+
+def test_the_twins_are_the_pictures_of_eval15s_scenes(shared_data):
+    rows = scenes_of_lol(shared_data)
+    scenes = {row['scene'] for row in rows if row['eval15_images_of_the_same_scene']}
+    twins = Config.fromfile(CONFIGS / '_base_/datasets/lol_v1_twins.py').lol_v1_twins
+    assert sorted(twins) == sorted(int(row['image']) for row in rows if row['scene'] in scenes)
+
+
+def test_training_without_twins_leaves_out_nothing_else():
+    last, without = (Config.fromfile(CONFIGS / f'isalux_lol_{end}.py') for end in ('finetune_last', 'without_twins'))
+    assert len(set(without.lol_v1_twins)) == 24 and not set(without.lol_v1_twins) & set(last.lol_v1_holdout)
+    assert without.train_dataloader.dataset.leave_out == without.lol_v1_twins
+    assert without.model.pop('init_cfg').checkpoint == 'isalux_zero_shot'
+    without.train_dataloader.dataset.leave_out = last.train_dataloader.dataset.leave_out
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'model', 'custom_hooks'):
+        assert without[key] == last[key]
+
+
+def scenes_of_lol(shared_data):
+    with open(shared_data / 'lol_v1/scenes.csv', newline='') as file:
+        return list(csv.DictReader(file))

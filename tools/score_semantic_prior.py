@@ -6,7 +6,8 @@
 The stock network labels the bright pictures; three label the dark ones: the stock network, the same behind the
 packaged prior's longer exposure of dark pictures, and the adapted network behind it. Measured are the share of pixels
 with the same label, and the intersection over union averaged over the classes that the stock network sees in the
-bright, both over all pixels of a set; and the share that the adapted one wins back of what darkness costs.
+bright, both over all pixels of a set; and the share that the adapted one wins back of what darkness costs, with its 95%
+interval over the pictures (percentile bootstrap).
 
 `--pairs` takes folders with `low` and `high`; `--photos` are made dark by the physical synthesis, at fixed gains in
 linear light, with noise, as `DarkenImage` does it, and `1` as a gain leaves them as they are.
@@ -24,6 +25,7 @@ import isalux_mm.models  # noqa: F401
 from isalux_mm.cli.options import show_failures
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
+from isalux_mm.functional.average_precision import interval, resampled_weights
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.io.attempts import Attempts
@@ -64,24 +66,41 @@ def darkened(folder: Path, gain: float, seed: int, attempts: Attempts) -> Iterat
 
 
 @torch.no_grad()
-def score(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
-          priors: Sequence[PackagedSemanticPrior]) -> list[tuple[float, float]]:
-    """Pixel agreement and mean IoU of each prior on the dark pictures with the teacher on the bright ones."""
-    counts = [torch.zeros(teacher.out_channels, teacher.out_channels, dtype=torch.int64) for _ in priors]
+def counts_of(pairs: Iterator[Pair], teacher: PackagedSemanticPrior,
+              priors: Sequence[PackagedSemanticPrior]) -> list[Tensor]:
+    """Confusion of every picture by prior, (pictures, classes, classes): of what each makes of the dark picture with
+    what the teacher makes of the bright one."""
+    classes = teacher.out_channels
+    counts: list[list[Tensor]] = [[] for _ in priors]
     for dark, bright in pairs:
         expected = labels(teacher(bright), size_of(bright))
-        for count, prior in zip(counts, priors):
-            count += confusion(labels(prior(dark), size_of(dark)), expected, teacher.out_channels)
-    return [(pixel_agreement(count), mean_iou(count)) for count in counts]
+        for of_prior, prior in zip(counts, priors):
+            of_prior.append(confusion(labels(prior(dark), size_of(dark)), expected, classes))
+    return [torch.stack(of_prior) if of_prior else torch.zeros(0, classes, classes) for of_prior in counts]
 
 
-def row(name: str, scores: Sequence[tuple[float, float]]) -> str:
-    """A line of the table; what was won back is the share of the distance from the first to full agreement."""
+def row(name: str, counts: Sequence[Tensor], *, resamples: int) -> str:
+    """A line of the table, of the pictures' counts; what was won back is the share of the distance from the first
+    prior to full agreement."""
     cells = [name]
-    for values in zip(*scores):
-        won = f'{(values[-1] - values[0]) / (1 - values[0]):.0%}' if values[0] < 1 else '-'
-        cells += [*(f'{value:.3f}' for value in values), won]
+    weights = torch.from_numpy(resampled_weights(len(counts[0]), resamples=resamples))
+    drawn = [torch.tensordot(weights, of_prior, dims=1) for of_prior in (counts[0], counts[-1])]
+    for measure in (pixel_agreement, mean_iou):
+        values = [measure(of_prior.sum(0)) for of_prior in counts]
+        sets = ([measure(one) for one in of_prior] for of_prior in drawn)
+        won = np.array([won_back(*pair) for pair in zip(*sets)])
+        cells += [*(f'{value:.3f}' for value in values), share(won_back(values[0], values[-1]), *interval(won))]
     return line(cells)
+
+
+def won_back(before: float, after: float) -> float:
+    """Share of the distance to 1; NaN where there is none."""
+    return (after - before) / (1 - before) if before < 1 else float('nan')
+
+
+def share(value: float, low: float, high: float) -> str:
+    """A share and its interval; a dash where there is none."""
+    return '-' if np.isnan(value) else f'{value:.0%} ({low:.0%} to {high:.0%})'
 
 
 def line(cells: Sequence[str]) -> str:
@@ -99,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--gains', type=float, nargs='*', default=[1, 0.12, 0.02, 0.004])
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--short-side', type=int, default=257)
+    parser.add_argument('--resamples', type=int, default=1000, help='resampled sets of pictures')
     options = parser.parse_args(arguments)
     side = options.short_side
     stock = load_prior(options.stock, side, least_luma=0)
@@ -111,7 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
              for folder in options.photos for gain in options.gains}
     print(line(HEAD) + '\n|' + '---|' * len(HEAD))
     for name, pairs in sets.items():
-        print(row(name, score(pairs, stock, priors)), flush=True)
+        counts = counts_of(pairs, stock, priors)
+        if not len(counts[0]):
+            parser.error(f'{name}: expected pictures that can be read, found none')
+        print(row(name, counts, resamples=options.resamples), flush=True)
     return show_failures(attempts)
 
 

@@ -44,8 +44,25 @@ def test_pairs_and_what_was_won_back(photographs, tmp_path, capsys):
     assert scorer.main([str(PACKAGED), '--pairs', str(tmp_path), '--short-side', '97']) == 0
     table = rows(capsys.readouterr().out)
     assert [row[0] for row in table[2:]] == [f'{tmp_path}, low', f'{tmp_path}, high']
-    assert scorer.row('x', [(0.5, 0.2), (0.6, 0.2), (0.75, 0.6)]) == (
-        '| x | 0.500 | 0.600 | 0.750 | 50% | 0.200 | 0.200 | 0.600 | 50% |')
+
+
+def test_what_was_won_back_and_its_interval():
+    """Two classes, four pixels a picture, by hand: 4 of 8 pixels right, then 6, half of what was missing; class by
+    class an overlap of 2 of 6, then of 3 of 5. One picture wins everything back, the other nothing, so that sets of
+    one of them twice are the ends."""
+    half, whole = torch.tensor([[1, 1], [1, 1]]), torch.tensor([[2, 0], [0, 2]])
+    before, after = torch.stack([half, half]), torch.stack([half, whole])
+    assert scorer.row('x', [before, before, after], resamples=100) == (
+        '| x | 0.500 | 0.500 | 0.750 | 50% (0% to 100%) | 0.333 | 0.333 | 0.600 | 40% (0% to 100%) |')
+    assert scorer.row('x', [torch.stack([whole, whole]), before], resamples=100) == (
+        '| x | 1.000 | 0.500 | - | 1.000 | 0.333 | - |')
+
+
+def test_no_picture_that_can_be_read(tmp_path, capsys):
+    (tmp_path / 'a.png').write_bytes(b'no picture')
+    with pytest.raises(SystemExit):
+        scorer.main([str(PACKAGED), '--photos', str(tmp_path), '--gains', '1', '--short-side', '97'])
+    assert 'gain 1: expected pictures that can be read, found none' in capsys.readouterr().err
 
 
 def test_adapted_weights_come_into_the_package(tmp_path, capsys):
