@@ -26,6 +26,7 @@ from benchmarking import figures, measure
 from benchmarking.pictures import is_written, written
 from benchmarking.report import table
 
+from isalux_mm.cli.options import demand_pictures
 from isalux_mm.io.images import list_images
 from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import write_json, write_text
@@ -190,6 +191,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_whole'), help='folder of the report')
     parser.add_argument('--alone', nargs='+', help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
+    demand_pictures(parser, args.photographs)
     args.peers = {name: files.split(',') for name, _, files in (entry.partition('=') for entry in args.peers)}
     return args
 

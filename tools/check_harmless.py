@@ -9,7 +9,7 @@ factor. What no data is given for is left out. The exit status is 1 where a dema
 """
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import torch
 from mmengine.config import Config, DictAction
 from torch import Tensor
 
-from isalux_mm.cli.options import show_failures
+from isalux_mm.cli.options import demand_pictures, show_failures
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import (
@@ -37,6 +37,8 @@ from isalux_mm.io.images import list_images, read_each, read_image
 from isalux_mm.model_zoo import find_model
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
+
+NAMES = 'lol_v1_holdout'  # in the config of --names
 
 
 def load_network(model: str, checkpoint: str | None, options: dict | None) -> Network:
@@ -74,12 +76,30 @@ def well_lit(folder: Path, count: int, attempts: Attempts) -> list[Tensor]:
     return found
 
 
-def pairs(low: Path, gt: Path, names: set[str] | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs by name, all of them or those of `names` (without suffix)."""
-    dataset = PairedImageDataset(data_prefix=dict(low=str(low), gt=str(gt)))
+def pairs_of(low: Path, gt: Path, names: Sequence[str | int] | None) -> PairedImageDataset:
+    """Pairs by name, all of them or those of `names` (without suffix); found, not read."""
+    only = None if names is None else [str(name) for name in names]
+    dataset = PairedImageDataset(data_prefix=dict(low=str(low), gt=str(gt)), only=only)
+    dataset.full_init()
+    return dataset
+
+
+def read_pairs(dataset: PairedImageDataset) -> Iterator[tuple[Tensor, Tensor]]:
+    """Low image and reference of every pair."""
     for record in (dataset.get_data_info(i) for i in range(len(dataset))):
-        if names is None or Path(record['low_path']).stem in names:
-            yield read(record['low_path']), read(record['gt_path'])
+        yield read(record['low_path']), read(record['gt_path'])
+
+
+def names_in(config: Path) -> list[str | int]:
+    """Names of pictures in a config.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    names = Config.fromfile(config).get(NAMES)
+    if not names:
+        raise ValueError(f'--names must be a config with {NAMES}, a list of names, got {config}')
+    return list(names)
 
 
 def parse_args() -> argparse.Namespace:
@@ -92,16 +112,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--low', type=Path, metavar='DIR', help='low images of pairs')
     parser.add_argument('--gt', type=Path, metavar='DIR', help='their references')
     parser.add_argument('--names', type=Path, metavar='CONFIG',
-                        help="config with the names of the pairs to use, 'lol_v1_holdout', held out of training")
+                        help=f'config with the names of the pairs to use as {NAMES}, such as '
+                             'configs/_base_/datasets/lol_v1_holdout.py; all by default')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
+    demand_pictures(parser, *(folder for folder in (args.photos, args.low, args.gt) if folder is not None))
     if (args.low is None) != (args.gt is None):
         parser.error('--low and --gt go together')
+    if args.names is not None and args.low is None:
+        parser.error('--names are those of pairs: it needs --low and --gt')
     return args
 
 
 def main() -> int:
     args = parse_args()
+    pairs = pairs_of(args.low, args.gt, names_in(args.names) if args.names else None) if args.low else None
     network = load_network(args.model, args.checkpoint, args.cfg_options)
     values: dict[str, float] = {}
     if args.photos:
@@ -112,9 +137,8 @@ def main() -> int:
     values |= measure_gray(network)
     if args.photos:
         values |= measure_exposures(network, photographs[:args.exposed])
-    if args.low:
-        names = set(map(str, Config.fromfile(args.names).lol_v1_holdout)) if args.names else None
-        values |= measure_chroma(network, pairs(args.low, args.gt, names))
+    if pairs is not None:
+        values |= measure_chroma(network, read_pairs(pairs))
     print(as_markdown(values))
     further = {name: value for name, value in values.items() if name not in DEMANDS}
     if further:

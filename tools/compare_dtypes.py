@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from isalux_mm.apis import EnhanceInferencer, Tone
+from isalux_mm.cli.options import demand_pictures
 from isalux_mm.functional.resizing import reduced
 from isalux_mm.inference.fast import MODES
 from isalux_mm.io.images import list_images, read_image
@@ -50,6 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--most', type=int, default=15, help='pictures of a class (%(default)s)')
     parser.add_argument('--pixels', type=int, default=240_000, help='that larger pictures are reduced to (%(default)s)')
     options = parser.parse_args(arguments)
+    for entry in options.classes:
+        if '=' not in entry:
+            parser.error(f'expected NAME=FOLDER, got {entry}')
+    demand_pictures(parser, *(Path(entry.partition('=')[2]) for entry in options.classes))
     exact, other = (EnhanceInferencer(options.model, device=options.device, dtype=dtype, mode=options.mode,
                                       show_progress=False)
                     for dtype in ('float32', options.dtype))
@@ -58,8 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
         name, _, folder = entry.partition('=')
         found = list_images(folder)
         paths = found[::max(len(found) // options.most, 1)][:options.most]
-        if not paths:
-            parser.error(f'{folder} must hold pictures')
         rows = differences(exact, other, paths, options.pixels)
         mean, high, most = rows[:, 0].mean(), rows[:, 1].max(), rows[:, 2].max()
         ratio = rows[1:, 3].median()  # the first calls load libraries

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.progress import track
 
-from isalux_mm.cli.options import show_failures
+from isalux_mm.cli.options import demand_pictures, show_failures
 from isalux_mm.datasets.grading import GradeReference
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import seeded_generator
@@ -151,12 +151,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--max-side', type=int, default=640, help='photographs are shrunk to this longest side')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    for folder in args.photos:
-        if not folder.is_dir():
-            parser.error(f'photos must be folders, got {folder}')
     for real in args.real:
         if '=' not in real:
             parser.error(f'--real must be NAME=FOLDER, got {real}')
+    pairs = (Path(real.partition('=')[2]) / kind for real in args.real for kind in ('low', 'high'))
+    demand_pictures(parser, *args.photos, *pairs)
     if args.count is not None and args.count < 1:
         parser.error(f'--count must be at least 1, got {args.count}')
     return args
@@ -166,9 +165,6 @@ def main() -> int:
     args = parse_args()
     cv2.setNumThreads(1)
     photos = sorted(path for folder in args.photos for path in list_images(folder))
-    if not photos:
-        print('no photograph in ' + ', '.join(map(str, args.photos)), file=sys.stderr)
-        return 2
     show = partial(track, console=Console(stderr=True))  # the table alone goes to the output
     real = {}
     for name, folder in (one.split('=', 1) for one in args.real):

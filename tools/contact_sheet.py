@@ -21,7 +21,7 @@ from rich.progress import track
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.tone import Tone
-from isalux_mm.cli.options import add_overwrite_option, demand_free, show_failures
+from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures, show_failures
 from isalux_mm.datasets.image_datasets import pair_key
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import is_well_lit
@@ -61,6 +61,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--width', type=int, default=240, help='of a picture on the sheet, pixels')
     add_overwrite_option(parser)
     args = parser.parse_args()
+    demand_pictures(parser, *args.inputs, *args.references)
     demand_free(parser, args.out, overwrite=args.overwrite)
     return args
 

@@ -21,7 +21,7 @@ from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures
 from isalux_mm.datasets.darkening import darken
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.resizing import resize, shrink
@@ -132,6 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0, help='%(default)s')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_pictures(parser, *options.photographs)
     demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config])
     check_writable(options.weights)
     paths = [path for folder in options.photographs for path in list_images(folder)]

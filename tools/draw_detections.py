@@ -21,7 +21,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from isalux_mm.cli.options import add_overwrite_option, add_trust_option, demand_free, show_failures
+from isalux_mm.cli.options import (
+    add_overwrite_option,
+    add_trust_option,
+    demand_free,
+    demand_pictures,
+    show_failures,
+)
 from isalux_mm.inference.fast import MODES
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, write_image
@@ -175,6 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_trust_option(parser)
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_pictures(parser, options.images)
     demand_free(parser, options.out, overwrite=options.overwrite)
     import isalux_mm.det  # noqa: F401  puts the operators in place before mmdet's models
     variants = {name or 'none': Variant(options.config, options.checkpoint, name, least_score=options.score,

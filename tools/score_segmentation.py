@@ -25,7 +25,7 @@ from score_semantic_prior import darkened, line
 from torch import Tensor
 
 from isalux_mm.chain import ISALuxNeck
-from isalux_mm.cli.options import add_overwrite_option, demand_free, show_failures
+from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures, show_failures
 from isalux_mm.functional.average_precision import interval, resampled_weights
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.inference.fast import MODES
@@ -119,6 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--csv', type=Path, metavar='FILE', help='write the figures here')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_pictures(parser, options.photos)
     demand_free(parser, *([options.csv] if options.csv else []), overwrite=options.overwrite)
     stock = segmentor()
     necks = {name: neck_of(name, options.work_short_side or None, options.mode) for name in options.enhancers}

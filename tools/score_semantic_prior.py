@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 import isalux_mm.models  # noqa: F401
-from isalux_mm.cli.options import show_failures
+from isalux_mm.cli.options import demand_pictures, show_failures
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.average_precision import interval, resampled_weights
@@ -120,6 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--short-side', type=int, default=257)
     parser.add_argument('--resamples', type=int, default=1000, help='resampled sets of pictures')
     options = parser.parse_args(arguments)
+    demand_pictures(parser, *(pairs / kind for pairs in options.pairs for kind in ('low', 'high')), *options.photos)
     side = options.short_side
     stock = load_prior(options.stock, side, least_luma=0)
     priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))

@@ -97,6 +97,19 @@ def add_overwrite_option(parser: argparse.ArgumentParser, *other_names: str) -> 
                         help='make files anew that are there; nothing is ever overwritten without it')
 
 
+def demand_pictures(parser: argparse.ArgumentParser, *folders: Path) -> None:
+    """Ends a command line, before any work, where a folder of pictures is not there or has none, sub-folders included.
+
+    Args:
+        parser: reports it.
+        folders: that the work will read, every one of them.
+    """
+    from isalux_mm.io.images import list_images
+    for folder in folders:
+        if not list_images(folder):
+            parser.error(f'expected a folder with pictures, got {folder}' + ('' if folder.is_dir() else ', no folder'))
+
+
 def demand_free(parser: argparse.ArgumentParser, *paths: Path, overwrite: bool, read: Sequence[Path] = ()) -> None:
     """Ends a command line, before any work, where a file that it will write is read, is there and not to be replaced,
     or cannot be written.

@@ -73,6 +73,25 @@ def test_errors(tool, folder, monkeypatch, capsys, options, message):
         call(tool, monkeypatch, capsys, folder / 'plain.py', *options)
 
 
+@pytest.mark.parametrize(('names', 'error', 'message'), [
+    ('plain.py', ValueError, '--names must be a config with lol_v1_holdout'),
+    ('unknown.py', ValueError, '(?s)no image in .*low:.*z'),
+    ('absent.py', FileNotFoundError, 'absent.py'),
+])
+def test_pairs_are_looked_for_before_anything_is_measured(tool, folder, monkeypatch, capsys, names, error, message):
+    monkeypatch.setattr(tool, 'load_network', lambda *args: pytest.fail('work before the names were read'))
+    (folder / 'unknown.py').write_text("lol_v1_holdout = ['a', 'z']", encoding='utf-8')
+    with pytest.raises(error, match=message):
+        call(tool, monkeypatch, capsys, folder / 'plain.py', folder / 'plain.pth', '--low', folder / 'low',
+             '--gt', folder / 'high', '--names', folder / names)
+
+
+def test_names_need_pairs(tool, folder, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        call(tool, monkeypatch, capsys, folder / 'plain.py', folder / 'plain.pth', '--names', folder / 'names.py')
+    assert '--names are those of pairs' in capsys.readouterr().err
+
+
 def test_pairs_go_together(tool, folder, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         call(tool, monkeypatch, capsys, 'isalux_zero_shot', '--low', folder / 'low')

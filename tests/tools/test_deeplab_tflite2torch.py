@@ -85,7 +85,7 @@ def test_swapped_layers_are_noticed(tflite, shared_data, tmp_path, monkeypatch, 
     monkeypatch.setattr(converter, 'read_convolutions', swapped)
     monkeypatch.setattr(converter, 'list_images', lambda folder: photographs(shared_data)[:3])
     target = tmp_path / 'weights.safetensors'
-    assert converter.main([str(tflite), str(target), '--check', str(tmp_path)]) == 1
+    assert converter.main([str(tflite), str(target), '--check', str(photographs(shared_data)[0].parent)]) == 1
     assert 'nothing was written' in capsys.readouterr().out and not target.exists()
 
 

@@ -58,7 +58,8 @@ def test_it_writes_weights_with_the_name_of_their_config(tmp_path, capsys):
 
 
 def test_too_few_photographs_are_an_error(tmp_path, capsys):
+    (tmp_path / 'a.png').touch()
     with pytest.raises(SystemExit):
         distill.main(['configs/isalux_detect_small.py', 'isalux_detect', str(tmp_path / 'a.safetensors'),
                       '--photographs', str(tmp_path)])
-    assert 'must hold more than --held-out 20, got 0' in capsys.readouterr().err
+    assert 'must hold more than --held-out 20, got 1' in capsys.readouterr().err

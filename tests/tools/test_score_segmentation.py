@@ -43,7 +43,8 @@ def test_agreement_of_resampled_pictures_counts_pixels():
     assert scorer.resampled_agreement(counts, np.array([[1, 1], [2, 0], [0, 2]])) == pytest.approx([0.5, 1, 0.25])
 
 
-def test_a_folder_without_pictures(tmp_path, capsys):
+def test_a_folder_without_pictures_that_can_be_read(tmp_path, capsys):
+    (tmp_path / 'a.png').write_bytes(b'no picture')
     with pytest.raises(SystemExit):
         scorer.main(['--photos', str(tmp_path), '--enhancers', '0.45'])
     assert '--photos must hold pictures that can be read' in capsys.readouterr().err

@@ -65,6 +65,16 @@ def test_no_picture_that_can_be_read(tmp_path, capsys):
     assert 'gain 1: expected pictures that can be read, found none' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('options', [['--pairs', '{0}'], ['--photos', '{0}/low', '{0}/absent']])
+def test_folders_are_looked_at_before_anything_is_measured(options, tmp_path, monkeypatch, capsys):
+    """The last of several sets, too."""
+    monkeypatch.setattr(scorer, 'load_prior', lambda *args, **more: pytest.fail('work before the folders were seen'))
+    write_image(tmp_path / 'low/a.png', np.zeros((8, 8, 3), np.float32))
+    with pytest.raises(SystemExit):
+        scorer.main([str(PACKAGED), *(option.format(tmp_path) for option in options)])
+    assert 'expected a folder with pictures' in capsys.readouterr().err
+
+
 def test_adapted_weights_come_into_the_package(tmp_path, capsys):
     stock = dict(type='PackagedSemanticPrior')
     model = MODELS.build(dict(type='PriorAdaptation', teacher=stock, student=stock))

@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures
 from isalux_mm.functional.resizing import resize
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.io.places import disk_errors_told
@@ -175,6 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--most', type=int, default=20, help='photographs of that folder at most')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    if options.check:
+        demand_pictures(parser, options.check)
     demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.tflite])
     network = convert(options.tflite)
     if options.check:
