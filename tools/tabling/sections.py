@@ -101,7 +101,9 @@ def twins_section(pictures: Sequence[Picture]) -> str:
     return '\n'.join([
         '### The 14 pictures with a twin, and the one without\n',
         'Of eval15\'s 15 scenes 14 occur in the training set, by another exposure or another moment: all but that of '
-        f'{WITHOUT_TWIN}. One picture says little about a method; the columns show how far its absence moves a mean.\n',
+        f'{WITHOUT_TWIN}. One picture says little about a method; the columns show how far its absence moves a mean. '
+        'What a training loses that goes without those scenes is another question: '
+        '[results](results.md#what-eval15s-scenes-are-worth-in-a-training).\n',
         f'| method | {head} |', f'|---|{"--:|" * 8}', *lines, ''])
 
 
