@@ -30,6 +30,8 @@ rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group('gloo', f'file://{{folder}}/rendezvous', rank=rank, world_size={ranks})
 {code}
 torch.save(found, f'{{folder}}/rank{{rank}}.pt')
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()  # its threads, left to the interpreter's end, may abort the process
 """
 
 
