@@ -55,9 +55,8 @@ ROUNDING = 0.005  # of the cells
 Spans = dict[str, tuple[float, float, float]]
 
 
-def real_pairs(folder: Path, count: int | None) -> Iterator[PairStatistics]:
-    """Statistics of the pairs in a folder, `count` of them evenly over the sorted names."""
-    dataset = PairedImageDataset(str(folder), dict(low='low', gt='high'))
+def real_pairs(dataset: PairedImageDataset, count: int | None) -> Iterator[PairStatistics]:
+    """Statistics of real pairs, `count` of them evenly over the sorted names."""
     for k in evenly(len(dataset), count):
         info = dataset.get_data_info(k)
         yield pair_statistics(read_image(info['low_path']), read_image(info['gt_path']))
@@ -166,15 +165,14 @@ def main() -> int:
     cv2.setNumThreads(1)
     photos = sorted(path for folder in args.photos for path in list_images(folder))
     show = partial(track, console=Console(stderr=True))  # the table alone goes to the output
-    real = {}
-    for name, folder in (one.split('=', 1) for one in args.real):
-        try:
-            real[name] = spans(list(show(real_pairs(Path(folder), args.count), description=name)))
-        except (FileNotFoundError, ValueError) as error:
-            print(error, file=sys.stderr)
-            return 2
     try:
+        found = {name: PairedImageDataset(folder, dict(low='low', gt='high'))
+                 for name, folder in (one.split('=', 1) for one in args.real)}
+        for dataset in found.values():
+            dataset.full_init()  # names that have no partner come to light ahead of all work
         synthesis = synthesis_of(args.config, args.photos) if args.config else Synthesis(BASES[args.base])
+        real = {name: spans(list(show(real_pairs(dataset, args.count), description=name)))
+                for name, dataset in found.items()}
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -93,6 +93,24 @@ def test_a_few_evenly(tool):
 
 
 def test_errors(tool, folders, monkeypatch, capsys):
+    """Ahead of all work, of the last set and of the config as well."""
+    monkeypatch.setattr(tool, 'pair_statistics', lambda *images: pytest.fail('work before all was looked at'))
+    write_image(folders / 'odd/low/a.png', np.zeros((8, 8, 3), np.float32))
+    write_image(folders / 'odd/high/b.png', np.zeros((8, 8, 3), np.float32))
+    good = ('--real', f'mine={folders / "real"}')
+    assert call(tool, monkeypatch, folders / 'photos', *good, '--real', f'odd={folders / "odd"}') == 2
+    assert 'odd' in capsys.readouterr().err
+    assert call(tool, monkeypatch, folders / 'photos', *good, '--config', folders / 'absent.py') == 2
+    assert 'absent.py' in capsys.readouterr().err
+
+
+def test_a_pair_that_cannot_be_read_ends_it(tool, folders, monkeypatch, capsys):
+    (folders / 'real/low/0.png').write_bytes(b'no picture')
+    assert call(tool, monkeypatch, folders / 'photos', '--real', f'mine={folders / "real"}') == 2
+    assert '0.png' in capsys.readouterr().err
+
+
+def test_a_set_has_a_name(tool, folders, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         call(tool, monkeypatch, folders / 'photos', '--real', 'nameless')
     assert '--real must be NAME=FOLDER, got nameless' in capsys.readouterr().err
