@@ -13,6 +13,7 @@ from PIL import Image
 from isalux_mm import cli
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli.test import of_gain, runner_config
+from isalux_mm.io.formats import SUFFIXES, WRITTEN_SUFFIXES
 from isalux_mm.io.picture_file import read_picture
 
 DARK = np.kron(np.random.default_rng(0).integers(5, 30, (5, 7, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
@@ -96,7 +97,7 @@ def test_a_file_that_compare_cannot_use_is_one_failure(call, tmp_path):
         assert {row['image'] for row in csv.DictReader(file)} == {'0.png', '2.png'}
     code, _, err = call('compare', 'low', *options)
     assert code == 2 and 'f.csv exists; overwrite (--overwrite) makes it anew' in err
-    code, _, err = call('compare', 'low', '--csv', 'low/0.png', '--overwrite', *OPTIONS)
+    code, _, err = call('compare', 'low', '--reference', 'high', '--csv', 'low/0.png', '--overwrite', *OPTIONS)
     assert code == 2 and 'out must lead to other files than the inputs' in err
     assert read_picture(tmp_path / 'low/0.png').image.size
 
@@ -211,3 +212,10 @@ def test_a_config_in_the_work_folder_is_not_written_over(tmp_path, folder, name)
                               local_rank=0, out=None, csv=None, overwrite=False)
     for gain in (1, 0.1):
         assert os.path.basename(runner_config(args, gain).filename) == name  # mmengine's Runner dumps to this name
+
+
+@pytest.mark.parametrize('out', [f'b{suffix}' for suffix in SUFFIXES if suffix not in WRITTEN_SUFFIXES])
+def test_a_file_that_no_picture_can_be_written_to_is_wrong_use(call, tmp_path, out):
+    save(tmp_path / 'a.png')
+    code, _, err = call('enhance', 'a.png', '--out', out, *OPTIONS)
+    assert code == 2 and 'out must end in a format that is written' in err and not (tmp_path / out).exists()

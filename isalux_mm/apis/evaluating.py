@@ -119,14 +119,29 @@ def pair_files(results: Path, partners: Path) -> dict[Path, Path | None]:
         FileNotFoundError: if a folder is missing.
         ValueError: if one holds no picture, or two files of one share a name.
     """
-    own, others = _files(results), _files(partners)
-    pairs: dict[Path, Path | None] = {}
+    own = _files(results)
+    pairs = partners_of_names(own, _files(partners))
+    return {path: pairs.get(name) for name, path in own.items()}
+
+
+def partners_of_names(names: Iterable[Path], others: Mapping[Path, Path]) -> dict[Path, Path]:
+    """The partner of every name that has one: equal names first (suffixes may differ), then the rest without a leading
+    'low', 'normal' or 'high'.
+
+    Args:
+        names: of pictures, relative to their folder.
+        others: pictures by their names, likewise.
+
+    Raises:
+        ValueError: if two of the names, or two of the others, are one.
+    """
+    wanted, pairs = list(names), dict[Path, Path]()
     for key in (_same_name, pair_key):
         taken = set(pairs.values())
         rest = _by_key((name for name, path in others.items() if path not in taken), key)
-        alone = _by_key((name for name, path in own.items() if path not in pairs), key)
-        pairs |= {own[name]: others[rest[shared]] for shared, name in alone.items() if shared in rest}
-    return {path: pairs.get(path) for path in own.values()}
+        alone = _by_key((name for name in wanted if name not in pairs), key)
+        pairs |= {name: others[rest[shared]] for shared, name in alone.items() if shared in rest}
+    return pairs
 
 
 def check_sizes(tasks: Sequence[Task], protocol: Protocol | None = None) -> None:

@@ -17,6 +17,7 @@ from isalux_mm.apis.explaining import EXPLAINED
 from isalux_mm.apis.sources import SUFFIXES, Source
 from isalux_mm.apis.visible_part import is_seen_in_part
 from isalux_mm.io.attempts import Attempts, outcome
+from isalux_mm.io.formats import WRITTEN_SUFFIXES
 from isalux_mm.io.names import beside, check_products, distinct
 from isalux_mm.io.picture_file import Picture
 from isalux_mm.io.whole_file import check_free
@@ -168,7 +169,7 @@ def jobs_of(sources: Sequence[Source], out: Path | None, *, explained: bool = Fa
         FileExistsError: if the result of a picture in memory, which no name tells from that of another, is there and
             may not be replaced.
         NotADirectoryError: if `out` is neither a folder nor such a file.
-        ValueError: if a file that will be written is an input.
+        ValueError: if a file that will be written is an input, or its format is read alone.
     """
     if out is None:
         return [Job(index, source, None) for index, source in enumerate(sources)]
@@ -209,9 +210,16 @@ def files_of(sources: Iterable[Source]) -> list[Path]:
 
 
 def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
-    """Where every result goes: into a folder, or for one source into the file of a picture's suffix."""
+    """Where every result goes: into a folder, or for one source into the file of a picture's suffix.
+
+    Raises:
+        NotADirectoryError: if `out` is neither a folder nor such a file.
+        ValueError: if no picture can be written under its suffix.
+    """
     is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not os.path.isdir(out)
     if is_name:
+        if out.suffix.lower() not in WRITTEN_SUFFIXES:
+            raise ValueError(f'out must end in a format that is written, {", ".join(WRITTEN_SUFFIXES)}, got {out}')
         return [out]
     check_folder(out)
     return [out / source.name for source in sources]

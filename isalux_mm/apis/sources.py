@@ -70,7 +70,7 @@ def gather(inputs: Input | Sequence[Input], *, recursive: bool = True, leave_out
 
     Raises:
         TypeError: if an input is of another type.
-        ValueError: if there is no picture at all.
+        ValueError: if there is no picture at all, or a path is empty.
     """
     listed = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     sources: list[Source] = []
@@ -108,6 +108,8 @@ def from_memory(content: np.ndarray | Tensor | Image.Image, array_order: str = '
 
 
 def _from_path(item: str | Path, recursive: bool, leave_out: Path | None) -> list[Source]:
+    if item == '':  # which a path would take for the current folder
+        raise ValueError('inputs must be paths, got an empty one')
     path = Path(os.path.expanduser(item))
     if os.path.isdir(path):  # unlike `Path.is_dir`, no error where that cannot be known
         unlisted: list[OSError] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isalux_mm.cli.options import (
+    WrongUseError,
     add_model_options,
     add_overwrite_option,
     add_tone_options,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 METRICS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
 DIGITS = (2, 3, 2, 3)
+OWN = ('input', 'ours', 'reference')  # pictures of a sheet beside the peers'
 Quality = tuple[float, float, float, float]
 
 
@@ -59,12 +61,16 @@ def run(args: argparse.Namespace) -> int:
     from isalux_mm.evaluation.metrics import write_csv
     from isalux_mm.io.attempts import Attempts
     from isalux_mm.io.images import write_image
+    from isalux_mm.io.places import check_writable
     from isalux_mm.io.whole_file import check_free
-    partners, out, tables = partner_tables(args.reference, args.peers), Path(args.out), [args.csv] if args.csv else []
+    check_options(args)
+    out, tables = Path(args.out), [args.csv] if args.csv else []
     sources = gather(args.inputs, leave_out=out)
+    partners = partner_tables([source.name for source in sources], args.reference, args.peers)
     paths = products_of(sources, out, '_compared.png', *tables, read=files_in(partners))
     for path in tables:
         check_free(path, overwrite=args.overwrite)
+        check_writable(path)
     check_some_crop(args.crop, sources)
     inferencer, rows, attempts = build_inferencer(args, progress=False), [], Attempts()
     for source, path in zip(sources, paths):
@@ -78,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
                 input=sample.low_img.permute(1, 2, 0).numpy(), ours=sample.pred_img.permute(1, 2, 0).numpy())
             pictures |= partners_of(source.name, partners)
             figures = quality(pictures)
+            if 'reference' in pictures and not figures:
+                print(f'{source.name}: no figures, the reference is of another size or too small', file=sys.stderr)
             if path.is_file() and not args.overwrite:
                 print(f'{path} is there and stays: --overwrite makes it anew')
             else:
@@ -90,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     return show_failures(attempts, debug=args.debug)
 
 
-def files_in(tables: Mapping[str, dict | Path]) -> list[Path]:
+def files_in(tables: Mapping[str, dict[Path, Path] | Path]) -> list[Path]:
     """All files of the partners."""
     return [path for table in tables.values() for path in ([table] if isinstance(table, Path) else table.values())]
 
@@ -116,25 +124,44 @@ def check_some_crop(crops: list[list[int]] | None, sources: 'Sequence[Source]') 
         raise error
 
 
-def partner_tables(reference: Path | None, peers: list[tuple[str, Path]]) -> dict[str, dict | Path]:
-    """Files by their pair key for the reference and every peer; a single file as it is."""
-    from isalux_mm.datasets.image_datasets import pair_key
+def check_options(args: argparse.Namespace) -> None:
+    """Checks that the options go together.
+
+    Raises:
+        WrongUseError: if a peer has the name of another picture of the sheet, or there is nothing that figures are of.
+    """
+    names = [*OWN, *(name for name, _ in args.peers)]
+    for name in names:
+        if names.count(name) > 1:
+            raise WrongUseError(f'two pictures of a sheet would be called {name}: name the peer by --peers NAME=FOLDER')
+    if args.csv and args.reference is None:
+        raise WrongUseError('--csv writes figures against a reference: name it by --reference')
+
+
+def partner_tables(names: 'Sequence[Path]', reference: Path | None,
+                   peers: list[tuple[str, Path]]) -> dict[str, dict[Path, Path] | Path]:
+    """Files by the names of their inputs, for the reference and every peer; a single file as it is.
+
+    Raises:
+        FileNotFoundError: if a file or folder is missing.
+        ValueError: if two pictures of a folder share a name.
+    """
+    from isalux_mm.apis.evaluating import partners_of_names
     from isalux_mm.io.images import list_images
     folders = dict(([('reference', reference)] if reference is not None else []) + peers)
     for name, folder in folders.items():
         if not folder.exists():
             raise FileNotFoundError(f'{name} must be an existing file or folder, got {folder}')
-    return {name: {pair_key(p.relative_to(folder)): p for p in list_images(folder)} if folder.is_dir() else folder
-            for name, folder in folders.items()}
+    return {name: partners_of_names(names, {p.relative_to(folder): p for p in list_images(folder)})
+            if folder.is_dir() else folder for name, folder in folders.items()}
 
 
-def partners_of(name: Path, tables: Mapping[str, dict | Path]) -> 'dict[str, np.ndarray]':
+def partners_of(name: Path, tables: Mapping[str, dict[Path, Path] | Path]) -> 'dict[str, np.ndarray]':
     """The pictures of the tables that belong to an input; those that lack one are left out, with a warning."""
-    from isalux_mm.datasets.image_datasets import pair_key
     from isalux_mm.io.images import read_image
     found = {}
     for method, table in tables.items():
-        path = table if isinstance(table, Path) else table.get(pair_key(name))
+        path = table if isinstance(table, Path) else table.get(name)
         if path is None:
             print(f'{method} has no picture for {name}', file=sys.stderr)
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from isalux_mm.cli import compare
 from isalux_mm.cli.options import SOME_FAILED, WrongUseError, add_overwrite_option
 from isalux_mm.io.names import check_products
+from isalux_mm.io.places import check_writable, sentence
 from isalux_mm.io.whole_file import check_free
 
 if TYPE_CHECKING:
@@ -94,13 +95,30 @@ def check(args: argparse.Namespace) -> dict[str, Path]:
     for option, folder in (('--reference', args.reference), ('--low', args.low)):
         if folder is not None and not folder.is_dir():
             raise WrongUseError(f'{option} must be an existing folder, got {folder}')
-    if args.json is not None:
-        try:
-            check_products([args.json, *([args.csv] if args.csv else [])], [])
-            check_free(args.json, overwrite=args.overwrite)
-        except (OSError, ValueError) as error:
-            raise WrongUseError(str(error)) from error
+    check_outputs(args, [*methods.values(), *(folder for folder in (args.reference, args.low) if folder)])
     return methods
+
+
+def check_outputs(args: argparse.Namespace, folders: Sequence[Path]) -> None:
+    """Checks, before any work, that the files of figures can be written and are none of the pictures.
+
+    Raises:
+        WrongUseError: if one cannot be, or is.
+    """
+    from isalux_mm.evaluation.score_table import stamps_path
+    from isalux_mm.io.images import list_images
+    tables = [args.csv, stamps_path(args.csv)] if args.csv else []
+    try:
+        check_products([*([args.json] if args.json else []), *tables],
+                       [path for folder in folders if folder.is_dir() for path in list_images(folder)])
+        if args.json:
+            check_free(args.json, overwrite=args.overwrite)
+        for path in [*([args.json] if args.json else []), *tables]:
+            check_writable(path)
+    except OSError as error:
+        raise WrongUseError(sentence(error)) from error
+    except ValueError as error:
+        raise WrongUseError(str(error)) from error
 
 
 def report(args: argparse.Namespace, methods: dict[str, Path], found: 'Evaluation') -> str:

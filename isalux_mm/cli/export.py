@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from isalux_mm.cli.options import add_trust_option
 from isalux_mm.io.names import check_products
+from isalux_mm.io.places import check_writable
 
 if TYPE_CHECKING:
     from isalux_mm.apis.export import ExportReport
@@ -42,6 +43,7 @@ def export_of(args: argparse.Namespace) -> 'ExportReport':
     """
     from isalux_mm.apis.export import export_detector, export_onnx, export_torch
     check_products([Path(args.out)], [Path(path) for path in (args.model, args.weights, args.detector) if path])
+    check_writable(args.out)
     size = tuple(args.fixed_size) if args.fixed_size else None
     common = dict(overwrite=args.overwrite, check=args.check)
     if args.detector:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import WrongUseError, add_trust_option
+from isalux_mm.cli.options import ConfigOptions, WrongUseError, add_trust_option
 from isalux_mm.io.places import is_of_disk, sentence
 
 if TYPE_CHECKING:
@@ -15,20 +15,11 @@ if TYPE_CHECKING:
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
-class OptionsAction(argparse.Action):
-    """mmengine's `DictAction`, imported when an option is given."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object,
-                 option_string: str | None = None) -> None:
-        from mmengine.config import DictAction
-        DictAction(self.option_strings, self.dest, nargs='+')(parser, namespace, values, option_string)
-
-
 def add_runner_options(parser: argparse.ArgumentParser) -> None:
     """The config, --work-dir, --cfg-options and --launcher."""
     parser.add_argument('config', help='config file, or the name of a packaged one such as isalux_lol')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/NAME_OF_CONFIG')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='change config entries, such as train_cfg.max_iters=100')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)

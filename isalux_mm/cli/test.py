@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli import interval_tests
+from isalux_mm.cli import interval_tests, options
 from isalux_mm.cli.options import WrongUseError, add_overwrite_option
 from isalux_mm.cli.runner_options import add_runner_options, config_of, disk_errors_told
 from isalux_mm.io.names import check_products, distinct
@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         'packaged model; several of a detector, of training runs of one config, give mean and spread')
     parser.add_argument('--out', metavar='DIR', help='save the enhanced images here')
     parser.add_argument('--csv', type=Path, metavar='FILE', help='write the values of every image here')
-    parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
+    parser.add_argument('--gains', nargs='+', type=options.gain, help='test at these levels of darkness')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here; by gain with --gains')
     interval_tests.add_interval_options(parser)
     add_overwrite_option(parser)
@@ -109,9 +109,14 @@ def check_checkpoint(name: str) -> None:
 
 
 def load_checkpoint(model: 'nn.Module', path: str | Path) -> None:
-    """Loads weights strictly: what is missing or left over is an error, not a line in the log."""
-    from isalux_mm.models.pretrained import read_state_dict
+    """Loads weights strictly: what is missing, left over or of another shape is an error, not a line in the log.
+
+    Raises:
+        ValueError: if they do not fit.
+    """
+    from isalux_mm.models.pretrained import check_shapes, read_state_dict
     state = read_state_dict(path)
+    check_shapes(model.state_dict(), state, name=str(path))
     result = model.load_state_dict(state, strict=False)
     if result.missing_keys or result.unexpected_keys:
         raise ValueError(f'{path} does not fit the model: {len(result.missing_keys)} tensors are missing '

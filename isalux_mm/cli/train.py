@@ -5,6 +5,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from isalux_mm.cli.options import count_or_none
 from isalux_mm.cli.runner_options import add_runner_options, config_of, disk_errors_told
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--resume', nargs='?', const=AUTO, metavar='CHECKPOINT',
                         help='resume from this checkpoint, or without a value from the last one in the work folder')
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16, on a CPU bfloat16')
-    parser.add_argument('--seed', type=int, help='seed of everything random')
+    parser.add_argument('--seed', type=count_or_none, help='seed of everything random')
     parser.add_argument('--not-finite', choices=('stop', 'skip'),
                         help='what a loss that is infinite or no number does: end the training (the default), or leave '
                         'the batch out, counted')

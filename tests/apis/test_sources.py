@@ -134,3 +134,10 @@ def test_wrong_arrays(content, message):
 def test_home_is_known(monkeypatch, folder):
     monkeypatch.setenv('HOME', str(folder))
     assert gather('~/a.jpg')[0].content == Path(folder / 'a.jpg')
+
+
+@pytest.mark.parametrize('inputs', ['', ['a.png', '']])
+def test_an_empty_path_is_not_the_current_folder(folder, monkeypatch, inputs):
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match='inputs must be paths, got an empty one'):
+        gather(inputs)

@@ -186,3 +186,13 @@ def test_a_thousand_pictures_take_four_times_as_long_as_250_and_no_more_memory(t
     (short, small), (long, large) = costs
     assert long < 5.5 * short  # 4 less what it costs to start; squared work would be 16
     assert large < small + 30_000  # kilobytes; 750 pictures more would be 55 MB as bytes, 440 MB as numbers
+
+
+@pytest.mark.parametrize('option', ['--csv', '--json'])
+@pytest.mark.parametrize('place', ['gt/0.png', 'out/0.png', 'dark/0.png', 'gt/0.png/x.csv'])
+def test_no_figures_over_a_picture_and_none_where_nothing_can_be_written(call, tmp_path, option, place):
+    save(tmp_path / 'dark/0.png')
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*.png')}
+    code, out, err = call('out', '--reference', 'gt', '--low', 'dark', option, place, '--overwrite', *FAST)
+    assert code == 2 and out == '' and place in err
+    assert {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()} == before

@@ -39,7 +39,7 @@ class BrightSquare(BaseDetector):
     def extract_feat(self, *args): ...
 """
 CONFIG = """
-custom_imports = dict(imports=['{name}', 'isalux_mm.det'])
+custom_imports = dict(imports=['isalux_mm.det', '{name}'])
 default_scope = 'mmdet'
 meta = dict(classes=('square', ))
 model = dict(type='BrightSquare')
