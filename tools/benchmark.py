@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from benchmarking import figures, measure, report, rows
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, count, count_or_none, demand_free, run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / 'docs/figures.json'
@@ -175,13 +175,6 @@ def size_of(text: str) -> tuple[int, int]:
     return size
 
 
-def positive(text: str) -> int:
-    """A whole number from 1 up."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'must be a whole number from 1 up, got {text!r}')
-    return int(text)
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -190,25 +183,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--sizes', nargs='+', metavar='HxW', help=f'default: {" ".join(DEFAULT_SIZES)}')
     parser.add_argument('--skip', nargs='+', default=[], metavar='NAME@SIZE', help='rows left out at a size')
     parser.add_argument('--config', type=Path, default=rows.DEFAULT_CONFIG, help='config of the isalux rows')
-    parser.add_argument('--repeats', type=positive, default=7, help='rounds (default: 7)')
-    parser.add_argument('--warmup', type=positive, default=2, help='calls of every model ahead of them (default: 2)')
-    parser.add_argument('--batch-size', type=positive, help=f'default: 1; with --train {TRAINING_BATCH}')
+    parser.add_argument('--repeats', type=count, default=7, help='rounds (default: 7)')
+    parser.add_argument('--warmup', type=count, default=2, help='calls of every model ahead of them (default: 2)')
+    parser.add_argument('--batch-size', type=count, help=f'default: 1; with --train {TRAINING_BATCH}')
     parser.add_argument('--train', action='store_true', help='time training steps: forward, backward, optimizer')
     parser.add_argument('--dtype', choices=rows.DTYPES, default='fp32', help='with --train: of autocast')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    parser.add_argument('--threads', type=positive, default=torch.get_num_threads(), help='of torch')
+    parser.add_argument('--threads', type=count, default=torch.get_num_threads(), help='of torch')
     parser.add_argument('--compile', action='store_true', help='add a row NAME+compile for every model')
     parser.add_argument('--profile', action='store_true', help='list what dominates, at the first size')
     parser.add_argument('--no-memory', dest='memory', action='store_false', help='leave peak memory out')
     parser.add_argument('--no-plot', dest='plot', action='store_false', help='write no plot')
     parser.add_argument('--figures', nargs='?', type=Path, const=FIGURES, metavar='FILE',
                         help='bring the file of figures, and README and docs, which quote it, up to date with this run')
-    parser.add_argument('--product-side', type=positive, help='of the matrix product that stands for the peak')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--product-side', type=count, help='of the matrix product that stands for the peak')
+    parser.add_argument('--seed', type=count_or_none, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the report')
     add_overwrite_option(parser)
     args = parser.parse_args(argv)
-    demand_free(parser, *report.files_of(args.out), overwrite=args.overwrite)
+    demand_free(parser, *report.files_of(args.out), overwrite=args.overwrite, read=[args.config])
     try:
         complete(args)
     except (ValueError, argparse.ArgumentTypeError) as error:
@@ -272,4 +265,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -23,9 +23,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 from test_dark import behind, with_darkness
 
+from isalux_mm.cli.options import count, demand_checkpoint, demand_files, demand_packaged, gain, run_tool
 from isalux_mm.cli.process import keep_memory
 from isalux_mm.cli.test import load_checkpoint
-from isalux_mm.io.places import disk_errors_told
 from isalux_mm.registry import MODELS
 
 VARIANTS = ('isalux_detect:64:full', 'isalux_detect:64:fast', 'isalux_detect_small:64:fast',
@@ -76,12 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--variants', nargs='+', type=variant, default=[variant(text) for text in VARIANTS],
                         metavar='NETWORK:SHORT_SIDE:MODE', help=f'({" ".join(VARIANTS)})')
-    parser.add_argument('--gain', type=float, default=0.02, help='exposure of the pictures (%(default)s)')
-    parser.add_argument('--pictures', type=int, default=8, help='%(default)s')
-    parser.add_argument('--batch-size', type=int, default=1, help='%(default)s')
-    parser.add_argument('--rounds', type=int, default=7, help='%(default)s')
-    parser.add_argument('--threads', type=int, default=1, help='of torch (%(default)s)')
+    parser.add_argument('--gain', type=gain, default=0.02, help='exposure of the pictures (%(default)s)')
+    parser.add_argument('--pictures', type=count, default=8, help='%(default)s')
+    parser.add_argument('--batch-size', type=count, default=1, help='%(default)s')
+    parser.add_argument('--rounds', type=count, default=7, help='%(default)s')
+    parser.add_argument('--threads', type=count, default=1, help='of torch (%(default)s)')
     options = parser.parse_args(arguments)
+    demand_files(parser, 'config', options.config)
+    demand_checkpoint(parser, 'checkpoint', options.checkpoint)
+    for name, _, _ in options.variants:
+        demand_packaged(parser, '--variants', name)
     keep_memory()
     torch.set_num_threads(options.threads)
     cfg = Config.fromfile(options.config)
@@ -115,5 +119,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

@@ -24,6 +24,7 @@ import torch
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.video import VideoEnhancer, import_av
 from isalux_mm.apis.video.containers import created
+from isalux_mm.cli.options import count, count_or_none, run_tool
 from isalux_mm.cli.process import keep_memory
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.inference.temporal import flicker
@@ -123,12 +124,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photographs', type=Path, help='folder of dark photographs')
     parser.add_argument('--modes', nargs='+', choices=MODES, default=MODES)
-    parser.add_argument('--frames', nargs='+', type=int, default=[100, 300], help='lengths of the clip in fast mode')
-    parser.add_argument('--full-frames', type=int, default=20, help='length in full mode')
-    parser.add_argument('--repeats', type=int, default=3, help='runs of each')
-    parser.add_argument('--static-frames', type=int, default=60, help='of the clip for flicker; 0 leaves it out')
-    parser.add_argument('--number', type=int, default=0, help='of the photograph in the folder')
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='of torch')
+    parser.add_argument('--frames', nargs='+', type=count, default=[100, 300], help='lengths of the clip in fast mode')
+    parser.add_argument('--full-frames', type=count, default=20, help='length in full mode')
+    parser.add_argument('--repeats', type=count, default=3, help='runs of each')
+    parser.add_argument('--static-frames', type=count_or_none, default=60,
+                        help='of the clip for flicker; 0 leaves it out')
+    parser.add_argument('--number', type=count_or_none, default=0, help='of the photograph in the folder')
+    parser.add_argument('--threads', type=count, default=torch.get_num_threads(), help='of torch')
     parser.add_argument('--one', choices=MODES, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -151,11 +153,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 runs[job].append(one_run(clip, *job, args.threads))
     print('| mode | frames | frames a second | CPU ms a frame | network run on | peak memory (MiB) |')
     print('|---|---|---|---|---|---|')
-    for (mode, count), found in runs.items():
+    for (mode, frames), found in runs.items():
         rate, cpu, peak, asked = (median(values) for values in zip(*(
             (one['frames'] / one['wall'], 1000 * one['cpu'] / one['frames'], one['peak'], one['asked'])
             for one in found)))
-        print(f'| {mode} | {count} | {rate:.3g} | {cpu:.0f} | {asked:.0f} | {peak:.0f} |')
+        print(f'| {mode} | {frames} | {rate:.3g} | {cpu:.0f} | {asked:.0f} | {peak:.0f} |')
     if args.static_frames:
         print('\n| flicker | steady | trembling |\n|---|---|---|')
         for name, mode, constant in (('frame by frame', 'full', 0), *((mode, mode, 0.5) for mode in args.modes)):
@@ -165,4 +167,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(main))

@@ -26,9 +26,9 @@ from benchmarking import figures, measure
 from benchmarking.pictures import is_written, written
 from benchmarking.report import table
 
-from isalux_mm.cli.options import demand_pictures
+from isalux_mm.cli.options import count, demand_pictures, run_tool
 from isalux_mm.io.images import list_images
-from isalux_mm.io.places import check_writable, disk_errors_told
+from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,17 +175,18 @@ def lines_of(rows: Mapping[str, Sample]) -> list[list[str]]:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photographs', type=Path, help='folder of well-lit photographs')
-    parser.add_argument('--rounds', type=int, default=3, help='added to those of the report (%(default)s)')
+    parser.add_argument('--rounds', type=count, default=3, help='added to those of the report (%(default)s)')
     parser.add_argument('--peers', nargs='+', default=[], metavar='NAME=FILE[,FILE]', help='peers and their weights')
     parser.add_argument('--only', nargs='+', default=[], metavar='TEXT', help='jobs whose names hold one of these')
-    parser.add_argument('--folder-fast', type=int, default=60, metavar='N', help='pictures of the folder (%(default)s)')
-    parser.add_argument('--folder-full', type=int, default=16, metavar='N', help='likewise (%(default)s)')
-    parser.add_argument('--different', type=int, default=8, metavar='N', help='of them that differ (%(default)s)')
-    parser.add_argument('--frames-fast', type=int, default=100, metavar='N', help='of the video (%(default)s)')
-    parser.add_argument('--frames-full', type=int, default=4, metavar='N', help='likewise (%(default)s)')
+    parser.add_argument('--folder-fast', type=count, default=60, metavar='N',
+                        help='pictures of the folder (%(default)s)')
+    parser.add_argument('--folder-full', type=count, default=16, metavar='N', help='likewise (%(default)s)')
+    parser.add_argument('--different', type=count, default=8, metavar='N', help='of them that differ (%(default)s)')
+    parser.add_argument('--frames-fast', type=count, default=100, metavar='N', help='of the video (%(default)s)')
+    parser.add_argument('--frames-full', type=count, default=4, metavar='N', help='likewise (%(default)s)')
     parser.add_argument('--large-full', action='store_true', help='24 megapixels in full mode, too: minutes')
-    parser.add_argument('--calls', type=int, default=5, help='of a network alone (%(default)s)')
-    parser.add_argument('--threads', type=int, help='of every process; by default as many as there are cores')
+    parser.add_argument('--calls', type=count, default=5, help='of a network alone (%(default)s)')
+    parser.add_argument('--threads', type=count, help='of every process; by default as many as there are cores')
     parser.add_argument('--figures', nargs='?', type=Path, const=FIGURES, metavar='FILE',
                         help='bring the file of figures, and README and docs, which quote it, up to date')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_whole'), help='folder of the report')
@@ -231,5 +232,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

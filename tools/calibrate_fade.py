@@ -23,9 +23,18 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 from torch import nn
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import (
+    ConfigOptions,
+    add_overwrite_option,
+    count_or_none,
+    demand_checkpoint,
+    demand_files,
+    demand_free,
+    run_tool,
+)
+from isalux_mm.cli.options import count as a_count
+from isalux_mm.cli.options import gain as a_gain
 from isalux_mm.functional.safeguards import light
-from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import write_json
 
 GAINS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
@@ -107,20 +116,20 @@ def chain_of_config(path: Path, checkpoint: str, changes: dict) -> tuple[Config,
 
 def main(arguments: list[str] | None = None) -> int:
     """Measures and prints; 0."""
-    from mmengine.config import DictAction
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', type=Path, help='of an EnhancedDetector whose training pipeline has DarkenImage')
     parser.add_argument('checkpoint', help='of the detector or of the chain')
-    parser.add_argument('--gains', type=float, nargs='+', default=GAINS)
-    parser.add_argument('--every', type=int, default=1, help='take every n-th picture')
-    parser.add_argument('--seed', type=int, default=0, help='of the noise')
+    parser.add_argument('--gains', type=a_gain, nargs='+', default=GAINS)
+    parser.add_argument('--every', type=a_count, default=1, help='take every n-th picture')
+    parser.add_argument('--seed', type=count_or_none, default=0, help='of the noise')
     parser.add_argument('--json', type=Path, help='write every row here')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='changes to the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={}, help='changes to the config')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
+    demand_files(parser, 'config', options.config)
+    read = [options.config, demand_checkpoint(parser, 'checkpoint', options.checkpoint)]
     if options.json:
-        demand_free(parser, options.json, overwrite=options.overwrite, read=[options.config])
-        check_writable(options.json)
+        demand_free(parser, options.json, overwrite=options.overwrite, read=read)
     from mmdet.evaluation import CocoMetric
 
     import isalux_mm.det  # noqa: F401  registers
@@ -128,6 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     config, rows = cfg.train_dataloader.dataset, []
     ap: dict[float, dict[str, float]] = {}
     annotations = Path(config.data_root) / config.ann_file
+    if options.json:
+        demand_free(parser, options.json, overwrite=options.overwrite, read=[annotations])
     for gain in options.gains:
         dataset = DATASETS.build({**config, 'pipeline': pipeline_at(config.pipeline, gain, options.seed),
                                   '_scope_': 'mmdet'})
@@ -154,5 +165,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

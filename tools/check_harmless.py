@@ -14,10 +14,18 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import Tensor
 
-from isalux_mm.cli.options import demand_pictures, show_failures
+from isalux_mm.cli.options import (
+    ConfigOptions,
+    count,
+    demand_files,
+    demand_pictures,
+    run_tool,
+    show_failures,
+)
+from isalux_mm.cli.test import load_checkpoint
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import (
@@ -35,7 +43,6 @@ from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, read_image
 from isalux_mm.model_zoo import find_model
-from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 NAMES = 'lol_v1_holdout'  # in the config of --names
@@ -53,7 +60,7 @@ def load_network(model: str, checkpoint: str | None, options: dict | None) -> Ne
     config = Config.fromfile(path)
     config.merge_from_dict(options or {})
     built = MODELS.build(dict(config.model, _scope_='isalux_mm')).eval()
-    built.load_state_dict(read_state_dict(weights))
+    load_checkpoint(built, weights)
     return prepare_for_inference(built.network)
 
 
@@ -107,16 +114,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('model', help='name of a packaged model, or a config file')
     parser.add_argument('checkpoint', nargs='?', help='weights (.pth or .safetensors), never unpickled')
     parser.add_argument('--photos', type=Path, metavar='DIR', help='photographs of which none was trained on')
-    parser.add_argument('--count', type=int, default=PHOTOGRAPHS, help='of photographs')
-    parser.add_argument('--exposed', type=int, help='how many of them are shown at ten exposures; all by default')
+    parser.add_argument('--count', type=count, default=PHOTOGRAPHS, help='of photographs')
+    parser.add_argument('--exposed', type=count, help='how many of them are shown at ten exposures; all by default')
     parser.add_argument('--low', type=Path, metavar='DIR', help='low images of pairs')
     parser.add_argument('--gt', type=Path, metavar='DIR', help='their references')
     parser.add_argument('--names', type=Path, metavar='CONFIG',
                         help=f'config with the names of the pairs to use as {NAMES}, such as '
                              'configs/_base_/datasets/lol_v1_holdout.py; all by default')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE')
     args = parser.parse_args()
     demand_pictures(parser, *(folder for folder in (args.photos, args.low, args.gt) if folder is not None))
+    if args.names is not None:
+        demand_files(parser, '--names', args.names)
     if (args.low is None) != (args.gt is None):
         parser.error('--low and --gt go together')
     if args.names is not None and args.low is None:
@@ -148,4 +157,4 @@ def main() -> int:
 
 if __name__ == '__main__':
     torch.set_grad_enabled(False)
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -14,11 +14,10 @@ from pathlib import Path
 import torch
 
 from isalux_mm.apis import EnhanceInferencer, Tone
-from isalux_mm.cli.options import demand_pictures
+from isalux_mm.cli.options import count, demand_pictures, run_tool
 from isalux_mm.functional.resizing import reduced
 from isalux_mm.inference.fast import MODES
 from isalux_mm.io.images import list_images, read_image
-from isalux_mm.io.places import disk_errors_told
 from isalux_mm.model_zoo import DEFAULT_MODEL
 
 LEVELS = 255
@@ -48,8 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--dtype', default='bfloat16', choices=('bfloat16', 'float16'))
     parser.add_argument('--mode', default='full', choices=MODES)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--most', type=int, default=15, help='pictures of a class (%(default)s)')
-    parser.add_argument('--pixels', type=int, default=240_000, help='that larger pictures are reduced to (%(default)s)')
+    parser.add_argument('--most', type=count, default=15, help='pictures of a class (%(default)s)')
+    parser.add_argument('--pixels', type=count, default=240_000,
+                        help='that larger pictures are reduced to (%(default)s)')
     options = parser.parse_args(arguments)
     for entry in options.classes:
         if '=' not in entry:
@@ -65,11 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
         paths = found[::max(len(found) // options.most, 1)][:options.most]
         rows = differences(exact, other, paths, options.pixels)
         mean, high, most = rows[:, 0].mean(), rows[:, 1].max(), rows[:, 2].max()
-        ratio = rows[1:, 3].median()  # the first calls load libraries
-        print(f'| {name} | {len(paths)} | {mean:.2f} | {high:.1f} | {most:.1f} | {ratio:.2f} |', flush=True)
+        ratio = f'{rows[1:, 3].median():.2f}' if len(rows) > 1 else '-'  # the first calls load libraries
+        print(f'| {name} | {len(paths)} | {mean:.2f} | {high:.1f} | {most:.1f} | {ratio} |', flush=True)
     return 0
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

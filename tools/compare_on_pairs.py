@@ -20,15 +20,25 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free, show_failures
-from isalux_mm.datasets.image_datasets import PairedImageDataset, pair_key
+from isalux_mm.apis.evaluating import pair_files
+from isalux_mm.cli.options import (
+    add_overwrite_option,
+    count,
+    count_or_none,
+    demand_checkpoint,
+    demand_files,
+    demand_free,
+    run_tool,
+    show_failures,
+)
+from isalux_mm.cli.test import load_checkpoint
+from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.metrics import paired_quality, write_csv
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.names import beside, check_products
 from isalux_mm.io.whole_file import check_free
-from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
 COLUMNS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
@@ -38,7 +48,7 @@ Method = Callable[[np.ndarray], np.ndarray]
 def load_network(config: str, checkpoint: str) -> Method:
     """The checkpoint's network as a function of a picture."""
     model = MODELS.build(dict(Config.fromfile(config).model, _scope_='isalux_mm')).eval()
-    model.load_state_dict(read_state_dict(checkpoint))
+    load_checkpoint(model, checkpoint)
 
     @torch.no_grad()
     def enhance(image: np.ndarray) -> np.ndarray:
@@ -65,11 +75,14 @@ def find_pairs(low: Path, gt: Path, resized: bool) -> list[tuple[Path, Path]]:
         dataset = PairedImageDataset(data_prefix=dict(low=str(low), gt=str(gt)))
         records = (dataset.get_data_info(i) for i in range(len(dataset)))
         return [(Path(r['low_path']), Path(r['gt_path'])) for r in records]
-    tables = [{pair_key(p.relative_to(folder)): p for p in list_images(folder)} for folder in (low, gt)]
-    shared = sorted(tables[0].keys() & tables[1])
-    if not shared:
+    pairs = pair_files(low, gt)
+    found = [(path, partner) for path, partner in pairs.items() if partner is not None]
+    if not found:
         raise ValueError(f'no pair: {low} and {gt} share no name')
-    return [(tables[0][key], tables[1][key]) for key in shared]
+    if len(found) < len(pairs):
+        alone = ', '.join(str(path) for path, partner in pairs.items() if partner is None)
+        print(f'left out, as {gt} has no picture of their name: {alone}', file=sys.stderr)
+    return found
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,14 +91,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', nargs='?', help='without one, the classical methods alone')
     parser.add_argument('--low', type=Path, required=True)
     parser.add_argument('--gt', type=Path, required=True)
-    parser.add_argument('--resize', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'))
-    parser.add_argument('--window', type=int, nargs=2, metavar=('LEFT', 'TOP'))
+    parser.add_argument('--resize', type=count, nargs=2, metavar=('WIDTH', 'HEIGHT'))
+    parser.add_argument('--window', type=count_or_none, nargs=2, metavar=('LEFT', 'TOP'))
     parser.add_argument('--csv', type=Path, help='write the values of every picture here')
     parser.add_argument('--out', type=Path, help='save the results of every method here')
     add_overwrite_option(parser)
     args = parser.parse_args()
+    if args.checkpoint:
+        demand_files(parser, 'config', Path(args.config))
+        demand_checkpoint(parser, 'checkpoint', args.checkpoint)
     if args.csv:
-        demand_free(parser, args.csv, overwrite=args.overwrite)
+        demand_free(parser, args.csv, overwrite=args.overwrite, read=[
+            *list_images(args.low), *list_images(args.gt), *([Path(args.checkpoint)] if args.checkpoint else [])])
     return args
 
 
@@ -137,4 +154,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.progress import track
 
-from isalux_mm.cli.options import demand_pictures, show_failures
+from isalux_mm.cli.options import count, count_or_none, demand_pictures, run_tool, show_failures
 from isalux_mm.datasets.grading import GradeReference
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import seeded_generator
@@ -146,17 +146,15 @@ def parse_args() -> argparse.Namespace:
     made = parser.add_mutually_exclusive_group()
     made.add_argument('--base', choices=sorted(BASES), default='cameras', help='what darkness is drawn from')
     made.add_argument('--config', type=Path, help='a training config that says how photographs are made dark')
-    parser.add_argument('--count', type=int, help='at most so many pairs of each set, evenly; default: all')
-    parser.add_argument('--max-side', type=int, default=640, help='photographs are shrunk to this longest side')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--count', type=count, help='at most so many pairs of each set, evenly; default: all')
+    parser.add_argument('--max-side', type=count, default=640, help='photographs are shrunk to this longest side')
+    parser.add_argument('--seed', type=count_or_none, default=0)
     args = parser.parse_args()
     for real in args.real:
         if '=' not in real:
             parser.error(f'--real must be NAME=FOLDER, got {real}')
     pairs = (Path(real.partition('=')[2]) / kind for real in args.real for kind in ('low', 'high'))
     demand_pictures(parser, *args.photos, *pairs)
-    if args.count is not None and args.count < 1:
-        parser.error(f'--count must be at least 1, got {args.count}')
     return args
 
 
@@ -190,4 +188,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -20,9 +20,17 @@ import torch
 from rich.progress import track
 
 from isalux_mm.apis import EnhanceInferencer
+from isalux_mm.apis.evaluating import partners_of_names
 from isalux_mm.apis.tone import Tone
-from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures, show_failures
-from isalux_mm.datasets.image_datasets import pair_key
+from isalux_mm.cli.options import (
+    add_overwrite_option,
+    count,
+    demand_free,
+    demand_picture_name,
+    demand_pictures,
+    run_tool,
+    show_failures,
+)
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import is_well_lit
 from isalux_mm.io.attempts import Attempts
@@ -33,18 +41,32 @@ from isalux_mm.visualization.panels import to_array
 ROWS = ('input', 'output', 'reference')
 
 
-def references_of(folders: list[Path]) -> dict[str, Path]:
-    """Reference pictures by the key that names of pairs share."""
-    return {pair_key(path.relative_to(folder)): path for folder in folders for path in list_images(folder)}
+def references_of(inputs: dict[Path, list[Path]], folders: list[Path]) -> dict[Path, Path]:
+    """The reference of every input that has one in any of the folders.
+
+    Raises:
+        ValueError: if two pictures of a folder share a name, or an input has a reference in two folders.
+    """
+    found: dict[Path, Path] = {}
+    for folder, paths in inputs.items():
+        for references in folders:
+            own = partners_of_names([path.relative_to(folder) for path in paths],
+                                    {path.relative_to(references): path for path in list_images(references)})
+            for name, reference in own.items():
+                if folder / name in found:
+                    raise ValueError(f'{folder / name} has two references, {found[folder / name]} and {reference}')
+                found[folder / name] = reference
+    return found
 
 
-def inputs_of(folders: list[Path], well_lit: bool, attempts: Attempts) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Caption, key and picture of every input that can be read, all or those that are well lit."""
-    for folder in folders:
-        for path, image in read_each(list_images(folder), attempts):
+def inputs_of(inputs: dict[Path, list[Path]], well_lit: bool,
+              attempts: Attempts) -> Iterator[tuple[str, Path, np.ndarray]]:
+    """Caption, path and picture of every input that can be read, all or those that are well lit."""
+    for folder, paths in inputs.items():
+        for path, image in read_each(paths, attempts):
             if not well_lit or is_well_lit(to_tensor(image)[None]):
                 name = path.relative_to(folder)
-                yield (name if len(folders) == 1 else folder.name / name).as_posix(), pair_key(name), image
+                yield (name if len(inputs) == 1 else folder.name / name).as_posix(), path, image
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,30 +76,33 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--inputs', type=Path, nargs='+', required=True, metavar='DIR')
     parser.add_argument('--references', type=Path, nargs='+', default=[], metavar='DIR')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='a picture; .jpg keeps it small')
-    parser.add_argument('--count', type=int, help='first pictures only')
+    parser.add_argument('--count', type=count, help='first pictures only')
     parser.add_argument('--well-lit', action='store_true', help='only pictures with a mean luma of 0.3 and more')
     parser.add_argument('--clip', action='store_true', help='cut highlights off instead of compressing them')
-    parser.add_argument('--columns', type=int, default=6, help='pictures side by side')
-    parser.add_argument('--width', type=int, default=240, help='of a picture on the sheet, pixels')
+    parser.add_argument('--columns', type=count, default=6, help='pictures side by side')
+    parser.add_argument('--width', type=count, default=240, help='of a picture on the sheet, pixels')
     add_overwrite_option(parser)
     args = parser.parse_args()
     demand_pictures(parser, *args.inputs, *args.references)
-    demand_free(parser, args.out, overwrite=args.overwrite)
+    demand_picture_name(parser, '--out', args.out)
+    demand_free(parser, args.out, overwrite=args.overwrite,
+                read=[path for folder in (*args.inputs, *args.references) for path in list_images(folder)])
     return args
 
 
 def main() -> int:
     args = parse_args()
     inferencer = EnhanceInferencer(args.model, args.checkpoint, device='cpu', show_progress=False)
-    references = references_of(args.references)
+    found = {folder: list_images(folder) for folder in args.inputs}
+    references = references_of(found, args.references)
     columns, tone, attempts = [], Tone(highlights='clip' if args.clip else 'soft'), Attempts()
-    inputs = list(islice(inputs_of(args.inputs, args.well_lit, attempts), args.count))
-    for caption, key, image in track(inputs, 'pictures'):
+    inputs = list(islice(inputs_of(found, args.well_lit, attempts), args.count))
+    for caption, path, image in track(inputs, 'pictures'):
         with attempts.attempt(caption):
             low = to_tensor(image)[None]
             pictures = [to_array(low[0]), to_array(tone.apply(inferencer.enhance(low), low)[0])]
-            if key in references:
-                pictures.append(to_array(to_tensor(read_image(references[key]))))
+            if path in references:
+                pictures.append(to_array(to_tensor(read_image(references[path]))))
             columns.append((caption, pictures))
     failed = show_failures(attempts)
     if not columns:
@@ -91,4 +116,4 @@ def main() -> int:
 
 if __name__ == '__main__':
     with torch.inference_mode():
-        sys.exit(main())
+        sys.exit(run_tool(main))

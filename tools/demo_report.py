@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, demand_free, run_tool
 from isalux_mm.engine.work_folder import checkpoint_of
 from isalux_mm.io.images import write_image
 from isalux_mm.models.pretrained import read_state_dict
@@ -29,11 +29,14 @@ def main() -> int:
     parser.add_argument('work_dir', type=Path, help="the training's work folder")
     add_overwrite_option(parser)
     args = parser.parse_args()
-    demand_free(parser, args.work_dir / 'demo.png', overwrite=args.overwrite)
     checkpoint = checkpoint_of(args.work_dir)
     if checkpoint is None:
         parser.error(f'no checkpoint in {args.work_dir}: train first')
-    cfg = Config.fromfile(next(args.work_dir.glob('isalux_*.py')))
+    config = next(args.work_dir.glob('isalux_*.py'), None)
+    if config is None:
+        parser.error(f'no config isalux_*.py in {args.work_dir}: train first')
+    demand_free(parser, args.work_dir / 'demo.png', overwrite=args.overwrite, read=[Path(checkpoint), config])
+    cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(read_state_dict(checkpoint))
@@ -66,4 +69,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

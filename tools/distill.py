@@ -21,13 +21,21 @@ from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures
+from isalux_mm.cli.options import (
+    add_overwrite_option,
+    count,
+    count_or_none,
+    demand_files,
+    demand_free,
+    demand_packaged,
+    demand_pictures,
+    run_tool,
+)
 from isalux_mm.datasets.darkening import darken
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.functional.resizing import resize, shrink
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.io.images import list_images, read_image
-from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.model_zoo import CONFIG_KEY, find_model
 from isalux_mm.models.base import build_network
@@ -122,20 +130,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     parser.add_argument('--photographs', type=Path, nargs='+', default=[Path('data/photos')], metavar='FOLDER',
                         help='well-lit ones; sub-folders are read (data/photos)')
-    parser.add_argument('--draws', type=int, default=3, metavar='N', help='dark copies of each (%(default)s)')
-    parser.add_argument('--held-out', type=int, default=20, metavar='N',
+    parser.add_argument('--draws', type=count, default=3, metavar='N', help='dark copies of each (%(default)s)')
+    parser.add_argument('--held-out', type=count_or_none, default=20, metavar='N',
                         help='photographs that nothing is learned from, to tell the error (%(default)s)')
-    parser.add_argument('--short-side', type=int, default=64, help='of the small copies (%(default)s)')
-    parser.add_argument('--steps', type=int, default=1500, help='%(default)s')
-    parser.add_argument('--batch-size', type=int, default=8, help='%(default)s')
+    parser.add_argument('--short-side', type=count, default=64, help='of the small copies (%(default)s)')
+    parser.add_argument('--steps', type=count, default=1500, help='%(default)s')
+    parser.add_argument('--batch-size', type=count, default=8, help='%(default)s')
     parser.add_argument('--rate', type=float, default=2e-3, help='highest learning rate (%(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='%(default)s')
+    parser.add_argument('--seed', type=count_or_none, default=0, help='%(default)s')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     demand_pictures(parser, *options.photographs)
-    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.config])
-    check_writable(options.weights)
+    demand_files(parser, 'config', options.config)
+    demand_packaged(parser, 'teacher', options.teacher)
     paths = [path for folder in options.photographs for path in list_images(folder)]
+    demand_free(parser, options.weights, overwrite=options.overwrite,
+                read=[options.config, find_model(options.teacher).weights, *paths])
     if len(paths) <= options.held_out:
         parser.error(f'--photographs must hold more than --held-out {options.held_out}, got {len(paths)}')
     init_default_scope('isalux_mm')
@@ -163,5 +173,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

@@ -24,8 +24,16 @@ from PIL import Image, ImageDraw, ImageFont
 from isalux_mm.cli.options import (
     add_overwrite_option,
     add_trust_option,
+    count,
+    count_or_none,
+    demand_checkpoint,
+    demand_enhancers,
+    demand_files,
     demand_free,
+    demand_picture_name,
     demand_pictures,
+    is_gamma,
+    run_tool,
     show_failures,
 )
 from isalux_mm.inference.fast import MODES
@@ -108,10 +116,7 @@ def drawn(picture: np.ndarray, boxes: Sequence[Box], colors: Sequence[str], widt
 
 def network_of(name: str) -> str | dict:
     """The network that a name stands for: a packaged model, or a power law."""
-    try:
-        return dict(type='GammaCurve', gamma=float(name))
-    except ValueError:
-        return name
+    return dict(type='GammaCurve', gamma=float(name)) if is_gamma(name) else name
 
 
 class Variant:
@@ -171,30 +176,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--labels', type=Path, required=True, metavar='DIR')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='a picture; .jpg keeps it small')
     parser.add_argument('--score', type=float, default=0.3, help='detections below are left out (%(default)s)')
-    parser.add_argument('--work-short-side', type=int, default=64, help='of the enhancers; 0 for all pixels '
+    parser.add_argument('--work-short-side', type=count_or_none, default=64, help='of the enhancers; 0 for all pixels '
                         '(%(default)s)')
     parser.add_argument('--mode', choices=MODES, default='fast', help='of the packaged enhancers (%(default)s)')
     parser.add_argument('--fade', action=argparse.BooleanOptionalAction, default=True,
                         help='leave pictures that are not dark as they are, as ahead of any detector')
-    parser.add_argument('--columns', type=int, default=4, help='pictures side by side')
-    parser.add_argument('--width', type=int, default=360, help='of a picture on the sheet, pixels')
+    parser.add_argument('--columns', type=count, default=4, help='pictures side by side')
+    parser.add_argument('--width', type=count, default=360, help='of a picture on the sheet, pixels')
     add_trust_option(parser)
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     demand_pictures(parser, options.images)
-    demand_free(parser, options.out, overwrite=options.overwrite)
+    demand_files(parser, 'config', options.config)
+    checkpoint = demand_checkpoint(parser, 'checkpoint', options.checkpoint)
+    demand_enhancers(parser, '--enhancers', options.enhancers)
+    demand_picture_name(parser, '--out', options.out)
+    pictures = list_images(options.images)
+    labels = {path: options.labels / f'{path.stem}.txt' for path in pictures}
+    if not any(path.is_file() for path in labels.values()):
+        parser.error(f'--labels must hold text files of the pictures\' names, got {options.labels}')
+    demand_free(parser, options.out, overwrite=options.overwrite,
+                read=[options.config, checkpoint, *pictures, *labels.values()])
     import isalux_mm.det  # noqa: F401  puts the operators in place before mmdet's models
-    variants = {name or 'none': Variant(options.config, options.checkpoint, name, least_score=options.score,
+    variants = {name or 'none': Variant(options.config, checkpoint, name, least_score=options.score,
                                         short_side=options.work_short_side or None, mode=options.mode,
                                         fade=options.fade)
                 for name in (None, *options.enhancers)}
     attempts, columns = Attempts(), []
     counts = {name: [0, 0] for name in variants}
     boxes = 0
-    for path, image in read_each(list_images(options.images), attempts):
+    for path, image in read_each(pictures, attempts):
         with attempts.attempt(path.name):
-            picture, wanted = np.round(image * 255).astype(np.uint8), read_labels(
-                options.labels / f'{path.stem}.txt')
+            picture, wanted = np.round(image * 255).astype(np.uint8), read_labels(labels[path])
             states = [drawn(picture, wanted, [WANTED] * len(wanted), options.width)]
             for name, variant in variants.items():
                 seen, detections = variant(picture)
@@ -218,4 +231,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -21,6 +21,7 @@ from PIL import Image
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli import main as isalux
+from isalux_mm.cli.options import demand_free, demand_pictures, run_tool
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.images import list_images, read_image, write_image
@@ -146,6 +147,8 @@ def main() -> int:
     parser.add_argument('--dark', type=Path, metavar='FOLDER', help="README's picture alone, of these photographs")
     args = parser.parse_args()
     if args.dark:
+        demand_pictures(parser, args.dark)
+        demand_free(parser, args.out / 'enhanced.jpg', overwrite=True, read=list_images(args.dark))
         draw_dark(args.dark, args.out / 'enhanced.jpg')
         return 0
     for name in [args.only] if args.only else DRAWN:
@@ -155,4 +158,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -12,6 +12,7 @@ from playwright.sync_api import ViewportSize, sync_playwright
 
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.apis.serve import page_folder, running_page
+from isalux_mm.cli.options import run_tool
 from isalux_mm.io.images import write_image
 
 SIZE: ViewportSize = {'width': 1100, 'height': 980}
@@ -45,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

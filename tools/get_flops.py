@@ -4,12 +4,16 @@ FLOPs are multiplications and additions (2 per multiply-accumulate) of convoluti
 attention included; element-wise work is not counted. MACs, half of that, is what most papers print as "FLOPs".
 """
 import argparse
+import sys
+from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from isalux_mm.cli.options import ConfigOptions, demand_files, run_tool
+from isalux_mm.cli.options import count as a_count
 from isalux_mm.registry import MODELS
 
 
@@ -38,12 +42,14 @@ def count(model: nn.Module, height: int, width: int) -> dict[str, int]:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--shape', type=int, nargs=2, default=(256, 256), metavar=('H', 'W'))
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    return parser.parse_args()
+    parser.add_argument('--shape', type=a_count, nargs=2, default=(256, 256), metavar=('H', 'W'))
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    demand_files(parser, 'config', Path(args.config))
+    return args
 
 
-def main() -> None:
+def main() -> int:
     args = parse_args()
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
@@ -55,7 +61,8 @@ def main() -> None:
     print(f'frozen parameters     {found["frozen"] / 1e6:.3f} M')
     print(f'FLOPs                 {found["flops"] / 1e9:.3f} G ({found["flops"] / 2e9:.3f} GMACs)')
     print(f'  of the frozen prior {found["prior_flops"] / 1e9:.3f} G')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(main))

@@ -5,7 +5,7 @@ import platform
 import sys
 from pathlib import Path
 
-from isalux_mm.io.places import disk_errors_told
+from isalux_mm.cli.options import demand_files, demand_free, run_tool
 from isalux_mm.io.whole_file import write_text
 
 HEAD = '# Written by make lock on {system} {machine}, Python {python}: pip install --require-hashes -r {name}\n'
@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('report', type=Path, help="pip's JSON")
     parser.add_argument('lock', type=Path, help='file to write, made anew')
     options = parser.parse_args(arguments)
+    demand_files(parser, 'report', options.report)
+    demand_free(parser, options.lock, overwrite=True, read=[options.report])
     head = HEAD.format(system=platform.system(), machine=platform.machine(), python=platform.python_version(),
                        name=options.lock.name)
     write_text(options.lock, head + locked(json.loads(options.report.read_text(encoding='utf-8'))), overwrite=True)
@@ -43,5 +45,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

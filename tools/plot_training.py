@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_picture_name, run_tool
 from isalux_mm.io.picture_file import Picture, write_picture
 
 LOG = '*/vis_data/scalars.json'  # where mmengine's LocalVisBackend keeps it
@@ -122,9 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     first = args.runs[0]
     out = args.out or (first if first.is_dir() else first.parent) / 'training.png'
-    demand_free(parser, out, overwrite=args.overwrite)
+    demand_picture_name(parser, '--out', out)
     try:
-        runs = {run.name if run.is_dir() else run.parent.parent.name: read_curves(find_log(run)) for run in args.runs}
+        logs = {run.name if run.is_dir() else run.parent.parent.name: find_log(run) for run in args.runs}
+        demand_free(parser, out, overwrite=args.overwrite, read=list(logs.values()))
+        runs = {name: read_curves(log) for name, log in logs.items()}
         picture = draw(runs)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
@@ -134,4 +136,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

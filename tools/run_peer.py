@@ -13,7 +13,7 @@ import torch
 from peers.catalog import CLASSICAL, NAMES, PEERS, load_method
 from tabling.outputs import checksums, median_seconds, pictures_in, write_outputs
 
-from isalux_mm.cli.options import add_overwrite_option
+from isalux_mm.cli.options import add_overwrite_option, count, run_tool
 
 
 def listing() -> str:
@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--weights', type=Path, nargs='+', default=[], metavar='FILE', help='published weights')
     parser.add_argument('--inputs', type=Path, metavar='DIR', help='folder of pictures')
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder of the results')
-    parser.add_argument('--threads', type=int, default=1, help='of torch (default: 1)')
+    parser.add_argument('--threads', type=count, default=1, help='of torch (default: 1)')
     parser.add_argument('--list', action='store_true', help='name the peers and stop')
     add_overwrite_option(parser)
     args = parser.parse_args(argv)
@@ -67,4 +67,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -20,6 +20,7 @@ from tabling.jobs import Job, Settings, jobs_of, run_all
 from tabling.tables import Table, read_table
 
 import isalux_mm  # noqa: F401  (registers)
+from isalux_mm.cli.options import count, count_or_none, run_tool
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.io.whole_file import write_text
 
@@ -28,7 +29,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('table', type=Path, help='file of the table')
     parser.add_argument('--rows', nargs='+', metavar='NAME', help='rows to compute (default: all)')
-    parser.add_argument('--seeds', nargs='+', type=int, metavar='N', help='of these only these seeds')
+    parser.add_argument('--seeds', nargs='+', type=count_or_none, metavar='N', help='of these only these seeds')
     parser.add_argument('--sets', nargs='+', metavar='NAME', help='sets to score (default: all)')
     parser.add_argument('--weights', type=Path, default=Path('checkpoints'), metavar='DIR',
                         help="folder of the peers' published weights (default: checkpoints)")
@@ -38,7 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                         help='folder of the two CSVs (default: in the work folder, where the Markdown goes)')
     parser.add_argument('--launcher', default='', metavar='WORDS', help='ahead of the training script: torchrun ...')
     parser.add_argument('--device', default='cpu', help='that models run on when they are scored (default: cpu)')
-    parser.add_argument('--threads', type=int, default=1, help='of torch when models are scored (default: 1)')
+    parser.add_argument('--threads', type=count, default=1, help='of torch when models are scored (default: 1)')
     parser.add_argument('--again', action='store_true', help='compute results anew (not trainings)')
     parser.add_argument('--print', action='store_true', dest='print_commands',
                         help='print a command for every row and seed that is not computed, and stop')
@@ -69,6 +70,9 @@ def command_of(job: Job, args: argparse.Namespace) -> str:
     words += ['--weights', str(args.weights), '--work-dir', str(args.work_dir)]
     words += ['--launcher', args.launcher] if args.launcher else []
     words += ['--device', args.device] if args.device != 'cpu' else []
+    words += ['--threads', str(args.threads)] if args.threads != 1 else []
+    words += ['--out', str(args.out)] if args.out else []
+    words += ['--again'] if args.again else []
     return shlex.join(words)
 
 
@@ -121,4 +125,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -25,11 +25,23 @@ from score_semantic_prior import darkened, line
 from torch import Tensor
 
 from isalux_mm.chain import ISALuxNeck
-from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures, show_failures
+from isalux_mm.cli.options import (
+    add_overwrite_option,
+    count_or_none,
+    demand_enhancers,
+    demand_free,
+    demand_pictures,
+    is_gamma,
+    run_tool,
+    show_failures,
+)
+from isalux_mm.cli.options import count as a_count
+from isalux_mm.cli.options import gain as a_gain
 from isalux_mm.functional.average_precision import interval, resampled_weights
 from isalux_mm.functional.label_agreement import confusion, mean_iou, pixel_agreement
 from isalux_mm.inference.fast import MODES
 from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.images import list_images
 from isalux_mm.io.whole_file import write_text
 from isalux_mm.models.deeplab import PackagedSemanticPrior
 from isalux_mm.models.prior_adaptation import labels, size_of
@@ -50,11 +62,10 @@ def segmentor(*, adapted: bool = False) -> PackagedSemanticPrior:
 
 def neck_of(name: str, short_side: int | None, mode: str) -> ISALuxNeck:
     """The neck that a name stands for, frozen; a power law knows no fast mode."""
-    try:
-        network: dict | str = dict(type='GammaCurve', gamma=float(name))
-    except ValueError:
-        return ISALuxNeck(name, frozen=True, work_short_side=short_side, clamp_output=True, mode=mode)
-    return ISALuxNeck(network, frozen=True, work_short_side=short_side, clamp_output=True)
+    if is_gamma(name):
+        curve = dict(type='GammaCurve', gamma=float(name))
+        return ISALuxNeck(curve, frozen=True, work_short_side=short_side, clamp_output=True)
+    return ISALuxNeck(name, frozen=True, work_short_side=short_side, clamp_output=True, mode=mode)
 
 
 @torch.no_grad()
@@ -111,16 +122,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--photos', type=Path, required=True, help='folder of well-lit photographs')
     parser.add_argument('--enhancers', nargs='+', default=['isalux_general'], metavar='NAME')
-    parser.add_argument('--gains', type=float, nargs='+', default=[1, 0.12, 0.02, 0.004])
-    parser.add_argument('--seed', type=int, default=0, help='of the darkness')
-    parser.add_argument('--work-short-side', type=int, default=64, help='that the enhancers see (64); 0 for all pixels')
+    parser.add_argument('--gains', type=a_gain, nargs='+', default=[1, 0.12, 0.02, 0.004])
+    parser.add_argument('--seed', type=count_or_none, default=0, help='of the darkness')
+    parser.add_argument('--work-short-side', type=count_or_none, default=64,
+                        help='that the enhancers see (64); 0 for all pixels')
     parser.add_argument('--mode', choices=MODES, default='fast', help='of the packaged enhancers (fast)')
-    parser.add_argument('--resamples', type=int, default=1000, help='resampled sets of photographs')
+    parser.add_argument('--resamples', type=a_count, default=1000, help='resampled sets of photographs')
     parser.add_argument('--csv', type=Path, metavar='FILE', help='write the figures here')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     demand_pictures(parser, options.photos)
-    demand_free(parser, *([options.csv] if options.csv else []), overwrite=options.overwrite)
+    demand_enhancers(parser, '--enhancers', options.enhancers)
+    demand_free(parser, *([options.csv] if options.csv else []), overwrite=options.overwrite,
+                read=list_images(options.photos))
     stock = segmentor()
     necks = {name: neck_of(name, options.work_short_side or None, options.mode) for name in options.enhancers}
     variants: dict[str, tuple[Enhance, PackagedSemanticPrior]] = {
@@ -144,4 +158,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -22,7 +22,15 @@ import torch
 from torch import Tensor
 
 import isalux_mm.models  # noqa: F401
-from isalux_mm.cli.options import demand_pictures, show_failures
+from isalux_mm.cli.options import (
+    count,
+    count_or_none,
+    demand_checkpoint,
+    demand_pictures,
+    gain,
+    run_tool,
+    show_failures,
+)
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.functional.average_precision import interval, resampled_weights
@@ -115,12 +123,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--adapted', type=Path, default=PACKAGED, help="weights to judge; the package's if left out")
     parser.add_argument('--pairs', type=Path, nargs='*', default=[], help='folders with low and high')
     parser.add_argument('--photos', type=Path, nargs='*', default=[], help='folders of well-lit photographs')
-    parser.add_argument('--gains', type=float, nargs='*', default=[1, 0.12, 0.02, 0.004])
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--short-side', type=int, default=257)
-    parser.add_argument('--resamples', type=int, default=1000, help='resampled sets of pictures')
+    parser.add_argument('--gains', type=gain, nargs='*', default=[1, 0.12, 0.02, 0.004])
+    parser.add_argument('--seed', type=count_or_none, default=0)
+    parser.add_argument('--short-side', type=count, default=257)
+    parser.add_argument('--resamples', type=count, default=1000, help='resampled sets of pictures')
     options = parser.parse_args(arguments)
     demand_pictures(parser, *(pairs / kind for pairs in options.pairs for kind in ('low', 'high')), *options.photos)
+    demand_checkpoint(parser, 'stock', options.stock)
+    demand_checkpoint(parser, '--adapted', options.adapted)
     side = options.short_side
     stock = load_prior(options.stock, side, least_luma=0)
     priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
@@ -140,4 +150,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

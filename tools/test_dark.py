@@ -18,9 +18,17 @@ from mmengine.config import Config, ConfigDict
 
 from isalux_mm import cli
 from isalux_mm.cli.interval_tests import add_interval_options
-from isalux_mm.cli.options import add_overwrite_option
+from isalux_mm.cli.options import (
+    add_overwrite_option,
+    count,
+    count_or_none,
+    demand_checkpoint,
+    demand_files,
+    demand_packaged,
+    gain,
+    run_tool,
+)
 from isalux_mm.inference.fast import MODES
-from isalux_mm.io.places import disk_errors_told
 from isalux_mm.io.whole_file import write_text
 
 LOADING = 'LoadImageFromFile'
@@ -79,9 +87,9 @@ def own_options() -> argparse.ArgumentParser:
     parser.add_argument('--annotations', type=Path, help='COCO file of a set of your own')
     parser.add_argument('--images', type=Path, help='folder of its pictures')
     parser.add_argument('--enhancer', help='a packaged model to put ahead (isalux models); none by default')
-    parser.add_argument('--work-short-side', type=int, default=64, help='at which the enhancer works (64)')
+    parser.add_argument('--work-short-side', type=count, default=64, help='at which the enhancer works (64)')
     parser.add_argument('--mode', choices=MODES, default='fast', help='of the enhancer (fast)')
-    parser.add_argument('--noise-seed', type=int, default=0, help='of the first draw of the darkness (0)')
+    parser.add_argument('--noise-seed', type=count_or_none, default=0, help='of the first draw of the darkness (0)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/test_dark'), help='for config and logs')
     return parser
 
@@ -91,12 +99,16 @@ def main(arguments: list[str] | None = None) -> int:
     own = own_options()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[own])
-    parser.add_argument('--gains', nargs='+', type=float, help='test at these levels of darkness')
+    parser.add_argument('--gains', nargs='+', type=gain, help='test at these levels of darkness')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the metrics here')
     add_interval_options(parser)
     add_overwrite_option(parser)
     parser.parse_args(arguments)
     options, others = own.parse_known_args(arguments)
+    demand_files(parser, 'config', options.config)
+    demand_checkpoint(parser, 'checkpoint', options.checkpoint)
+    if options.enhancer:
+        demand_packaged(parser, '--enhancer', options.enhancer)
     try:
         cfg = prepared(Config.fromfile(options.config, import_custom_modules=False), options)
     except ValueError as error:
@@ -107,5 +119,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

@@ -12,6 +12,7 @@ from tabling.drawing import SHOWN, draw
 from tabling.page import metafile_of, model_index, page_of, read_results
 from tabling.quotes import quoted
 
+from isalux_mm.cli.options import run_tool
 from isalux_mm.io.whole_file import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,4 +50,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -271,7 +271,7 @@ def test_a_model_that_fails_does_not_stop_the_others(command):
     (['--train', '--models', 'restormer+checkpointing'], "restormer has no option 'checkpointing' in training"),
     (['--sizes', '256'], "HEIGHTxWIDTH or one of 720p, 1080p, got '256'"),
     (['--sizes', '0x16'], "got '0x16'"),
-    (['--repeats', '0'], "whole number from 1 up, got '0'"),
+    (['--repeats', '0'], '--repeats: expected a whole number from 1 up, got 0'),
     (['--models', 'isalux', '--skip', 'restormer@720p'], "NAME@SIZE .* got 'restormer@720p'"),
     (['--config', 'nowhere.py'], 'config must be a config file, got nowhere.py'),
 ])

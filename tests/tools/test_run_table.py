@@ -1,6 +1,7 @@
 """tools/run_table.py: a tiny table from end to end, what is taken up again, its errors."""
 import csv
 import json
+import shlex
 import shutil
 import statistics
 import sys
@@ -150,6 +151,18 @@ def test_what_is_there_is_taken_up(folder, trainings, capsys, monkeypatch):
     assert call(folder, '--print') == 0
     line, = capsys.readouterr().out.splitlines()
     assert '--rows Gone' in line and line.startswith('python tools/run_table.py')
+
+
+def test_a_printed_command_has_every_option():
+    """Each option is given, and comes back from the command, but what says which job it is and what prints."""
+    words = ['table.py', '--sets', 'a', 'b c', '--weights', 'w', '--work-dir', 'k', '--out', 'o', '--launcher',
+             'torchrun --nproc_per_node=4', '--device', 'cuda:0', '--threads', '3', '--again', '--print']
+    args, plain = vars(run_table.parse_args(words)), vars(run_table.parse_args(['table.py']))
+    assert {name for name in args if args[name] == plain[name]} == {'table', 'rows', 'seeds', 'collect'}
+    job = jobs.Job(SimpleNamespace(name='A row'), 2, Path('folder'))
+    command = shlex.split(run_table.command_of(job, run_table.parse_args(words)))
+    assert vars(run_table.parse_args(command[2:])) == {
+        **args, 'rows': ['A row'], 'seeds': [2], 'print_commands': False}
 
 
 def test_rows_that_were_computed_elsewhere_are_kept(folder, trainings):

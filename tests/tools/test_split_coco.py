@@ -2,8 +2,9 @@
 import json
 
 import pytest
+from loading import load_tool
 
-from tools.dataset_converters.split_coco import main, split
+tool = load_tool('dataset_converters/split_coco')
 
 
 def content(number):
@@ -13,7 +14,7 @@ def content(number):
 
 
 def test_every_third_image_is_held_out_with_its_boxes():
-    learn, choose = split(content(7), 3)
+    learn, choose = tool.split(content(7), 3)
     assert sorted(i['id'] for i in choose['images']) == [20, 50]
     assert sorted(a['image_id'] for a in choose['annotations']) == [20, 20, 50, 50]
     assert len(learn['images']) == 5 and len(learn['annotations']) == 10
@@ -22,7 +23,7 @@ def test_every_third_image_is_held_out_with_its_boxes():
 
 def test_the_files(tmp_path, capsys):
     (tmp_path / 'all.json').write_text(json.dumps(content(8)))
-    assert main([str(tmp_path / 'all.json'), '--out', str(tmp_path / 'out')]) == 0
+    assert tool.main([str(tmp_path / 'all.json'), '--out', str(tmp_path / 'out')]) == 0
     sizes = [len(json.loads((tmp_path / f'out/{name}.json').read_text())['images']) for name in ('learn', 'choose')]
     assert sizes == [6, 2] and 'choose.json: 2 images, 4 boxes' in capsys.readouterr().out
 
@@ -30,4 +31,4 @@ def test_the_files(tmp_path, capsys):
 @pytest.mark.parametrize(('number', 'every', 'message'), [(3, 4, 'at least 4 images'), (3, 1, 'at least 2, got 1')])
 def test_wrong_use(number, every, message):
     with pytest.raises(ValueError, match=message):
-        split(content(number), every)
+        tool.split(content(number), every)

@@ -134,8 +134,8 @@ def test_names_stay_unique(tools, paths, names):
 
 @pytest.mark.parametrize('options, message', [
     (['--val-fraction', '1'], r'--val-fraction must be in \[0, 1\), got 1.0'),
-    (['--workers', '0'], '--workers must be at least 1, got 0'),
-    (['--seed', '-1'], '--seed must be at least 0, got -1'),
+    (['--workers', '0'], '--workers: expected a whole number from 1 up, got 0'),
+    (['--seed', '-1'], '--seed: expected a whole number from 0 up, got -1'),
     (['--mean-ratio', '0.5', '0.1'], '--mean-ratio must be LOW <= HIGH'),
 ])
 def test_bad_arguments(tools, photos, tmp_path, monkeypatch, capsys, options, message):

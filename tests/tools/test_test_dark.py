@@ -1,5 +1,6 @@
 """Any detector's config, tested in the dark: behind an enhancer or not, on its set or on another."""
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -68,10 +69,11 @@ def test_it_hands_the_config_to_the_command(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr('isalux_mm.cli.main', lambda arguments: calls.append(arguments) or 0)
     config().dump(tmp_path / 'own.py')
-    work = tmp_path / 'work'
-    assert main([str(tmp_path / 'own.py'), 'own.pth', '--work-dir', str(work), '--enhancer', 'isalux_general',
+    work, checkpoint = tmp_path / 'work', str(tmp_path / 'own.pth')
+    Path(checkpoint).touch()
+    assert main([str(tmp_path / 'own.py'), checkpoint, '--work-dir', str(work), '--enhancer', 'isalux_general',
                  '--gains', '1', '0.02', '--against', 'none.npz']) == 0
     target = work / 'own_isalux_general.py'
-    assert calls == [['test', str(target), 'own.pth', '--work-dir', str(work), '--gains', '1', '0.02', '--against',
+    assert calls == [['test', str(target), checkpoint, '--work-dir', str(work), '--gains', '1', '0.02', '--against',
                       'none.npz']]
     assert Config.fromfile(target, import_custom_modules=False).model.enhancer.network == 'isalux_general'

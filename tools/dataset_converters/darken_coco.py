@@ -24,14 +24,17 @@ from pathlib import Path
 import cv2
 import mmcv
 import numpy as np
+from coco_file import read_coco
 
+from isalux_mm.cli.options import count, count_or_none, gain, run_tool
 from isalux_mm.datasets.darkening import darken, darkness_ranges
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_draw import sample_degradation
 from isalux_mm.functional.degradation_ranges import DegradationRanges
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import write_image
-from isalux_mm.io.places import check_writable, disk_errors_told
+from isalux_mm.io.names import check_products
+from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 
@@ -112,16 +115,31 @@ def check_names(records: list[dict]) -> None:
         seen[target] = record['file_name']
 
 
+def changes(text: str) -> dict:
+    """Changes to `DegradationRanges`, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: if they are none.
+    """
+    try:
+        found = json.loads(text)
+        DegradationRanges(**found)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f'expected JSON of fields of DegradationRanges and their values, got {text} '
+                                         f'({error})') from None
+    return found
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--annotations', type=Path, required=True, help='COCO file')
     parser.add_argument('--images', type=Path, required=True, help='folder of its images')
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--gain', type=float, help='fixed exposure gain in linear light; drawn if left out')
-    parser.add_argument('--ranges', type=json.loads, default={}, metavar='JSON',
+    parser.add_argument('--gain', type=gain, help='fixed exposure gain in linear light; drawn if left out')
+    parser.add_argument('--ranges', type=changes, default={}, metavar='JSON',
                         help='changes to DegradationRanges, such as \'{"jpeg_share": 1}\'')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--workers', type=int, default=os.cpu_count())
+    parser.add_argument('--seed', type=count_or_none, default=0)
+    parser.add_argument('--workers', type=count, default=os.cpu_count())
     return parser.parse_args(arguments)
 
 
@@ -130,7 +148,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     check_writable(options.out)
     ranges = darkness_ranges(options.ranges, options.gain)
-    content = json.loads(options.annotations.read_text())
+    content = read_coco(options.annotations, ['images'])
+    check_products([options.out / name for name in ('annotations.json', 'settings.json')], [options.annotations])
     check_names(content['images'])
     settings = dict(annotations=options.annotations.name, seed=options.seed, gain=options.gain, ranges=asdict(ranges))
     keep_settings(options.out / 'settings.json', settings)
@@ -153,5 +172,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with signals_interrupt(), disk_errors_told():
-        sys.exit(main())
+    with signals_interrupt():
+        sys.exit(run_tool(main))

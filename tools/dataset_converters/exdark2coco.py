@@ -35,10 +35,10 @@ from exdark_files import (
     stem_of,
 )
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, demand_files, demand_free, run_tool
 from isalux_mm.det.exdark import EXDARK_CLASSES, EXDARK_IN_OUT, EXDARK_LIGHTING, EXDARK_SPLITS
 from isalux_mm.io.attempts import Attempts
-from isalux_mm.io.places import check_writable, disk_errors_told
+from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import write_json
 
 MIN_SIDE = 1.0  # pixels; mmdet leaves smaller boxes out
@@ -216,7 +216,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     if any('=' not in item for item in options.lists):
         parser.error(f'--lists takes SUBSET=FILE, got {options.lists}')
     subsets = () if options.count_only else EXDARK_SPLITS[options.split]
-    read = [path for path in (options.list, options.sizes) if path]
+    read = [options.list, *([options.sizes] if options.sizes else []),
+            *(Path(item.partition('=')[2]) for item in options.lists)]
+    demand_files(parser, '--list', options.list)
+    demand_files(parser, '--sizes', *([options.sizes] if options.sizes else []))
     demand_free(parser, *(file_of(options, name) for name in ('report', *subsets)), overwrite=options.overwrite,
                 read=read)
     return options
@@ -273,5 +276,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

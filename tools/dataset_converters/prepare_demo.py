@@ -12,8 +12,9 @@ from pathlib import Path
 
 from synthesize_lowlight import make_jobs, run_jobs
 
+from isalux_mm.cli.options import count, run_tool
 from isalux_mm.functional.degradation_ranges import DegradationRanges
-from isalux_mm.io.places import check_writable, disk_errors_told
+from isalux_mm.io.places import check_writable
 
 PHOTOS = {
     'skimage': ('data/astronaut.png', 'data/motorcycle_left.png', 'data/retina.jpg', 'data/chelsea.png',
@@ -48,10 +49,8 @@ def packaged_photos() -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('data/demo'), help='folder of the pair set')
-    parser.add_argument('--workers', type=int, default=2)
+    parser.add_argument('--workers', type=count, default=2)
     args = parser.parse_args()
-    if args.workers < 1:
-        parser.error(f'--workers must be at least 1, got {args.workers}')
     check_writable(args.out)
     try:
         jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
@@ -67,5 +66,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

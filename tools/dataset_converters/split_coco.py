@@ -6,12 +6,12 @@
 writes data/coco_split/learn.json and data/coco_split/choose.json, the latter with every fourth image by its id.
 """
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
-from isalux_mm.io.places import check_writable, disk_errors_told
+from coco_file import read_coco
+
+from isalux_mm.cli.options import add_overwrite_option, count, demand_free, run_tool
 from isalux_mm.io.whole_file import write_json
 
 NAMES = ('learn', 'choose')
@@ -46,15 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('annotations', type=Path, help='COCO file')
     parser.add_argument('--out', type=Path, required=True, help='folder of the two files')
-    parser.add_argument('--every', type=int, default=4, help='one image in how many is held out (4)')
+    parser.add_argument('--every', type=count, default=4, help='one image in how many is held out (4)')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     targets = [options.out / f'{name}.json' for name in NAMES]
     for target in targets:
         demand_free(parser, target, overwrite=options.overwrite, read=[options.annotations])
-        check_writable(target)
     try:
-        parts = split(json.loads(options.annotations.read_text()), options.every)
+        parts = split(read_coco(options.annotations), options.every)
     except ValueError as error:
         parser.error(str(error))
     for target, part in zip(targets, parts):
@@ -64,5 +63,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from isalux_mm.cli.options import count, count_or_none, run_tool
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import BASES, PLAIN, DegradationRanges
@@ -26,7 +27,7 @@ from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.names import distinct, fitted, same_name
-from isalux_mm.io.places import check_writable, disk_errors_told
+from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
@@ -173,14 +174,14 @@ def parse_args() -> argparse.Namespace:
                         help='photographs (names without suffix) that are held out; nothing for none')
     parser.add_argument('--val-fraction', type=float, default=0.1,
                         help='share that is held out where --val-names is not given, evenly over the sorted names')
-    parser.add_argument('--variants', type=int, default=1, help='how often each training photograph is made dark')
-    parser.add_argument('--max-side', type=int, default=1024, help='photographs are shrunk to this longest side')
+    parser.add_argument('--variants', type=count, default=1, help='how often each training photograph is made dark')
+    parser.add_argument('--max-side', type=count, default=1024, help='photographs are shrunk to this longest side')
     parser.add_argument('--base', choices=sorted(BASES), default='plain',
                         help='one plain camera, or many with casts, tone curves and exposures of all kinds')
     parser.add_argument('--mean-ratio', type=float, nargs=2, metavar=('LOW', 'HIGH'),
                         help='range of mean luma, low over normal, of all pictures; default: that of the base')
-    parser.add_argument('--seed', type=int, default=0, help='of the whole set, 0 or more')
-    parser.add_argument('--workers', type=int, default=os.cpu_count())
+    parser.add_argument('--seed', type=count_or_none, default=0, help='of the whole set, 0 or more')
+    parser.add_argument('--workers', type=count, default=os.cpu_count())
     args = parser.parse_args()
     if not args.photos.is_dir():
         parser.error(f'photos must be a folder, got {args.photos}')
@@ -188,9 +189,6 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'out must lie outside of the photographs, got {args.out} in {args.photos}')
     if not 0 <= args.val_fraction < 1:
         parser.error(f'--val-fraction must be in [0, 1), got {args.val_fraction}')
-    for name, least in (('variants', 1), ('max_side', 1), ('workers', 1), ('seed', 0)):
-        if getattr(args, name) < least:
-            parser.error(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
     if args.mean_ratio and not 0 < args.mean_ratio[0] <= args.mean_ratio[1] <= 1:
         parser.error(f'--mean-ratio must be LOW <= HIGH in (0, 1], got {args.mean_ratio}')
     return args
@@ -222,5 +220,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    with signals_interrupt(), disk_errors_told():
-        sys.exit(main())
+    with signals_interrupt():
+        sys.exit(run_tool(main))

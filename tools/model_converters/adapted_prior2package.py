@@ -13,9 +13,9 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
-from isalux_mm.io.places import disk_errors_told
+from isalux_mm.cli.options import add_overwrite_option, demand_checkpoint, demand_free, run_tool
 from isalux_mm.io.whole_file import whole_file
+from isalux_mm.model_zoo import find_weights
 from isalux_mm.models.pretrained import read_state_dict
 
 PREFIX = 'student.network.'
@@ -43,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
-    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.checkpoint])
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[find_weights(options.checkpoint)])
+    demand_checkpoint(parser, 'checkpoint', options.checkpoint)
     weights = student_weights(options.checkpoint)
     with whole_file(options.weights, overwrite=options.overwrite) as file:
         file.write(save(weights, metadata=dict(source=options.checkpoint.name)))
@@ -52,5 +53,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

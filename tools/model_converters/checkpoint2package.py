@@ -24,11 +24,10 @@ from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
+from isalux_mm.cli.options import add_overwrite_option, demand_checkpoint, demand_files, demand_free, run_tool
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
-from isalux_mm.io.places import check_writable, disk_errors_told
 from isalux_mm.io.whole_file import whole_file
-from isalux_mm.model_zoo import CONFIG_KEY
+from isalux_mm.model_zoo import CONFIG_KEY, find_weights
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
@@ -117,8 +116,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     prior = [options.semantic_prior] if options.semantic_prior else []
     demand_free(parser, options.weights, overwrite=options.overwrite,
-                read=[options.config, *options.checkpoints, *prior])
-    check_writable(options.weights)
+                read=[options.config, *map(find_weights, [*options.checkpoints, *prior])])
+    demand_files(parser, 'config', options.config)
+    for path in options.checkpoints:
+        demand_checkpoint(parser, 'checkpoint', path)
+    for path in prior:
+        demand_checkpoint(parser, '--semantic-prior', path)
     if not 0 <= options.saturation <= 2:
         parser.error(f'--saturation must be in [0, 2], got {options.saturation}')
     source = ' + '.join(path.name for path in options.checkpoints)
@@ -137,5 +140,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

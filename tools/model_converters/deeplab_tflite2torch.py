@@ -23,10 +23,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free, demand_pictures
+from isalux_mm.cli.options import add_overwrite_option, count, demand_files, demand_free, demand_pictures, run_tool
 from isalux_mm.functional.resizing import resize
 from isalux_mm.io.images import list_images, read_image
-from isalux_mm.io.places import disk_errors_told
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.models.deeplab import LAST_CHANNELS, MIDDLE, DeepLabMobileNetV2, convolutions
 
@@ -172,15 +171,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('tflite', type=Path)
     parser.add_argument('weights', type=Path, help='safetensors file to write')
     parser.add_argument('--check', type=Path, metavar='FOLDER', help='photographs to compare on')
-    parser.add_argument('--most', type=int, default=20, help='photographs of that folder at most')
+    parser.add_argument('--most', type=count, default=20, help='photographs of that folder at most')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
     if options.check:
         demand_pictures(parser, options.check)
-    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.tflite])
+    pictures = list_images(options.check)[:options.most] if options.check else []
+    demand_free(parser, options.weights, overwrite=options.overwrite, read=[options.tflite, *pictures])
+    demand_files(parser, 'tflite', options.tflite)
     network = convert(options.tflite)
-    if options.check:
-        shares = agreements(network, options.tflite, list_images(options.check)[:options.most])
+    if pictures:
+        shares = agreements(network, options.tflite, pictures)
         print(f'{len(shares)} photographs: {np.mean(shares):.2%} of the pixels with the same label as by the '
               f'interpreter, at least {min(shares):.2%} of one')
         if np.mean(shares) < REQUIRED_AGREEMENT:
@@ -192,5 +193,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))

@@ -42,8 +42,8 @@ from mmdet.models.layers import CSPLayer
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
-from isalux_mm.cli.options import add_overwrite_option, demand_free
-from isalux_mm.io.places import disk_errors_told
+from isalux_mm.cli.options import add_overwrite_option, demand_files, demand_free, demand_pictures, run_tool
+from isalux_mm.io.images import list_images
 from isalux_mm.io.whole_file import whole_file
 
 DEFAULT_CONFIG = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
@@ -310,7 +310,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--calibrate', type=Path, metavar='FOLDER', help='pictures to measure norms on, for training')
     add_overwrite_option(parser)
     options = parser.parse_args(arguments)
-    demand_free(parser, options.checkpoint, overwrite=options.overwrite, read=[options.onnx])
+    names = [options.classes] if options.classes else []
+    if options.calibrate:
+        demand_pictures(parser, options.calibrate)
+    pictures = list_images(options.calibrate) if options.calibrate else []
+    demand_free(parser, options.checkpoint, overwrite=options.overwrite, read=[options.onnx, *names, *pictures])
+    demand_files(parser, 'onnx', options.onnx)
+    demand_files(parser, '--classes', *names)
     classes = class_names(options.classes, onnx_layout(options.onnx)[2])
     detector, largest = convert(options.onnx, options.config, options.calibrate)
     save(options.checkpoint, detector, classes, options.onnx.name, overwrite=options.overwrite)
@@ -320,5 +326,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    with disk_errors_told():
-        sys.exit(main())
+    sys.exit(run_tool(main))
