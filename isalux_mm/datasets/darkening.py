@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from isalux_mm.functional.checks import check_seed, is_number, shown
 from isalux_mm.functional.degradation import degrade, seeded_generator
 from isalux_mm.functional.degradation_draw import sample_degradation
 from isalux_mm.functional.degradation_ranges import Degradation, DegradationRanges
@@ -30,8 +31,8 @@ def darkness_ranges(ranges: Mapping | None = None, gain: float | None = None) ->
     changes: dict[str, Any] = dict(ranges or {})
     if gain is None:
         return DegradationRanges(**changes)
-    if not 0 < gain <= 1:
-        raise ValueError(f'gain must be in (0, 1], got {gain}')
+    if not (is_number(gain) and 0 < gain <= 1):
+        raise ValueError(f'gain must be in (0, 1], got {shown(gain)}')
     clash = sorted({'stops', 'mean_ratio'} & set(changes))
     if clash:
         raise ValueError(f'gain fixes the exposure, so ranges must not hold it, got {clash}')
@@ -74,6 +75,9 @@ class DarkenImage(BaseTransform):
         seed: an integer gives every image its own fixed darkness, so that two detectors are compared on the same;
             `None` draws anew every time (from numpy's global state).
         keep_reference: whether to add `reference_img`.
+
+    Raises:
+        ValueError: if a range, the gain or the seed is none, or the gain stands beside an exposure in `ranges`.
     """
 
     def __init__(self,
@@ -83,6 +87,7 @@ class DarkenImage(BaseTransform):
                  seed: int | None = None,
                  keep_reference: bool = True):
         self.ranges = darkness_ranges(ranges, gain)
+        check_seed(seed)
         self.seed, self.keep_reference = seed, keep_reference
 
     def transform(self, results: dict) -> dict:

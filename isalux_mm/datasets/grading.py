@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.checks import check_range
+from isalux_mm.functional.checks import check_interval
 from isalux_mm.functional.grading import grade
 from isalux_mm.registry import TRANSFORMS
 
@@ -34,10 +34,7 @@ class GradeReference(BaseTransform):
         for name, drawn, bounds in (('contrast', contrast, (0.2, 5.0)), ('neutrality', neutrality, (0.0, 1.0)),
                                     ('saturation', saturation, (0.01, 10.0)),
                                     ('brightness', brightness, (0.1, 10.0))):
-            if len(drawn) != 2 or drawn[0] > drawn[1]:
-                raise ValueError(f'{name} must be (lowest, highest), got {tuple(drawn)}')
-            for value in drawn:
-                check_range(value, *bounds, name)
+            check_interval(drawn, *bounds, name)
         self.contrast, self.neutrality, self.saturation, self.brightness = contrast, neutrality, saturation, brightness
 
     def drawn(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

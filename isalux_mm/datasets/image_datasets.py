@@ -6,6 +6,8 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
+from isalux_mm.functional.checks import check_names, is_list, is_whole, shown
+from isalux_mm.io.formats import format_of
 from isalux_mm.io.images import check_whole, list_images
 from isalux_mm.io.picture_file import ImageReadError, read_size
 from isalux_mm.registry import DATASETS
@@ -24,21 +26,23 @@ class ImageFolderDataset(BaseDataset):
         data_prefix: folder, or list of folders, of each kind of image.
         pipeline: transforms.
         recursive: whether sub-folders (scenes of frames) are read; names are matched by their relative path.
-        scenes: names of the first-level folders to read; `None` reads all.
+        scenes: names of the first-level folders to read; `None` reads all. Like `without_scenes`, in need of
+            `recursive`.
         without_scenes: names of first-level folders to leave out, such as those that a benchmark tests on.
-        only: names of the images to read, such as those that are held out; `None` reads all. Without suffix, and with
-            or without a leading 'low', 'normal' or 'high'.
+        only: names of the images to read, such as those that are held out; `None` reads all. Without folder, with or
+            without the suffix of a picture, and with or without a leading 'low', 'normal' or 'high'.
         leave_out: names of images to leave out, likewise.
         skip_broken: leave unreadable files and pairs of unequal size out, with a count in the log, instead of raising;
             in training too, where another sample is drawn for one that has become unreadable.
         layout: what a user is told to put where, when a folder is missing.
         test_mode: as mmengine's.
-        indices: number of samples or their indices, as mmengine's.
+        indices: number of samples or their indices, as mmengine's; negative numbers count from the end.
 
     Raises:
         FileNotFoundError: if a folder is missing.
-        ValueError: if a folder holds no image, `only` or `leave_out` name an image that is not there, or files are
-            unreadable, lack a partner or differ in size; lists them.
+        ValueError: if an option is none of what it may be, a folder holds no image, `only`, `leave_out`, `scenes` or
+            `without_scenes` name what is not there or leave nothing, or files are unreadable, lack a partner or differ
+            in size; lists them.
     """
     METAINFO = dict(dataset_type='low_light')
     kinds: tuple[str, ...] = ()
@@ -57,16 +61,22 @@ class ImageFolderDataset(BaseDataset):
                  layout: str = '',
                  test_mode: bool = False,
                  indices: int | Sequence[int] | None = None):
-        prefixes = dict(data_prefix or {})
+        prefixes = data_prefix if isinstance(data_prefix, Mapping) else {}
         if set(prefixes) != set(self.kinds):
-            raise ValueError(f'data_prefix must name {self.kinds}, got {sorted(prefixes)}')
-        self.folders = {
-            kind: [Path(data_root) / f for f in ([folders] if isinstance(folders, str) else folders)]
-            for kind, folders in prefixes.items()
-        }
-        self.scenes, self.without_scenes = scenes, without_scenes
-        self.only = None if only is None else {image_key(name) for name in only}
-        self.leave_out = {image_key(name) for name in leave_out}
+            found = sorted(prefixes) if isinstance(data_prefix, Mapping) else data_prefix
+            raise ValueError(f'data_prefix must name {self.kinds}, got {found!r}')
+        if not is_list(pipeline):
+            raise ValueError(f'pipeline must be a list of transforms, got {shown(pipeline)}')
+        self.folders = {kind: _folders(kind, data_root, folders) for kind, folders in prefixes.items()}
+        if len({len(folders) for folders in self.folders.values()}) > 1:
+            raise ValueError(f'data_prefix must hold as many folders of each kind, got {dict(prefixes)}')
+        self.scenes = None if scenes is None else _names('scenes', scenes, least=1)
+        self.without_scenes = _names('without_scenes', without_scenes)
+        if not recursive and (self.scenes is not None or self.without_scenes):
+            raise ValueError('recursive must be True where scenes or without_scenes are given, got False')
+        self.only = None if only is None else set(map(image_key, _names('only', only, least=1)))
+        self.leave_out = set(map(image_key, _names('leave_out', leave_out)))
+        check_indices(indices)
         self.recursive, self.skip_broken, self.layout = recursive, skip_broken, layout
         self.unread = 0
         super().__init__(pipeline=list(pipeline), test_mode=test_mode, indices=indices, serialize_data=False)
@@ -105,20 +115,26 @@ class ImageFolderDataset(BaseDataset):
     def _list(self, kind: str) -> Files:
         """Images of a kind; of several folders, the folder's number leads the name."""
         folders = self.folders[kind]
+        where = ', '.join(map(str, folders))
         files = [(Path(str(number)) / path.relative_to(folder), path) for number, folder in enumerate(folders)
-                 for path in list_images(folder, self.recursive) if self._wanted(path.relative_to(folder))]
+                 for path in list_images(folder, self.recursive)]
+        if not files:
+            raise ValueError(f'data_prefix[{kind!r}]: no image in {where}. {self.layout}'.rstrip())
+        unknown = sorted({*self.without_scenes, *(self.scenes or ())} - {scene_of(name) for name, _ in files})
+        if unknown:
+            head = f'names in scenes or without_scenes have no folder of images in {where}'
+            raise ValueError(f'{_listed(head, unknown)}\n{self.layout}'.rstrip())
+        files = [(name, path) for name, path in files if self._wanted(scene_of(name))]
         unknown = sorted({*self.leave_out, *(self.only or ())} - {image_key(path.name) for _, path in files})
         if files and unknown:
-            raise ValueError(_listed(f'names in only or leave_out have no image in {folders[0]}', unknown))
+            raise ValueError(_listed(f'names in only or leave_out have no image in {where}', unknown))
         files = [(name, path) for name, path in files if self._chosen(image_key(path.name))]
         if not files:
-            where = ', '.join(map(str, folders))
-            raise ValueError(f'data_prefix[{kind!r}]: no image in {where}. {self.layout}'.rstrip())
+            raise ValueError(f'scenes, without_scenes, only and leave_out must leave an image, got none of {where}')
         return files
 
-    def _wanted(self, name: Path) -> bool:
-        """Whether the first-level folder of a relative path is to be read."""
-        scene = name.parts[0] if len(name.parts) > 1 else ''
+    def _wanted(self, scene: str) -> bool:
+        """Whether a first-level folder is to be read."""
         return scene not in self.without_scenes and (self.scenes is None or scene in self.scenes)
 
     def _chosen(self, key: str) -> bool:
@@ -188,17 +204,53 @@ class PhotoDataset(ImageFolderDataset):
 
 def pair_key(name: Path) -> str:
     """A path without suffix and without a known prefix of its last part: the same for `low7.png` and `normal7.png`."""
-    stem = name.stem.lower()
-    for prefix in KNOWN_PREFIXES:
-        rest = stem.removeprefix(prefix).lstrip('_-')
-        if stem.startswith(prefix) and rest:
-            return (name.parent / rest).as_posix()
-    return (name.parent / stem).as_posix()
+    return (name.parent / without_prefix(name.stem)).as_posix()
 
 
 def image_key(name: str | int) -> str:
-    """What `only` and `leave_out` compare: `low7.png`, `normal7` and `7` are one."""
-    return Path(pair_key(Path(str(name)))).name
+    """What `only` and `leave_out` compare: `low7.png`, `normal7` and `7` are one, `7.1` is another."""
+    last = Path(str(name)).name
+    return without_prefix(last if format_of(last) is None else Path(last).stem)
+
+
+def without_prefix(stem: str) -> str:
+    """A name in lower case, without a known prefix unless it is nothing but that."""
+    stem = stem.lower()
+    for prefix in KNOWN_PREFIXES:
+        rest = stem.removeprefix(prefix).lstrip('_-')
+        if stem.startswith(prefix) and rest:
+            return rest
+    return stem
+
+
+def scene_of(name: Path) -> str:
+    """The first-level folder of a path that is led by its folder's number; nothing where the picture lies in none."""
+    return name.parts[1] if len(name.parts) > 2 else ''
+
+
+def check_indices(indices: int | Sequence[int] | None) -> None:
+    """Raises a `ValueError` if samples are chosen by what is neither a whole number but 0 nor a list of such."""
+    several = isinstance(indices, Sequence) and len(indices) > 0 and all(map(is_whole, indices))
+    if not (indices is None or several or is_whole(indices) and indices != 0):
+        raise ValueError('indices must be a whole number other than 0, or a list of one or more, '
+                         f'got {shown(indices)}')
+
+
+def _folders(kind: str, data_root: str, folders: str | Sequence[str]) -> list[Path]:
+    """The folders of a kind."""
+    several = [folders] if isinstance(folders, str) else folders
+    check_names(several, f'data_prefix[{kind!r}]', 1)
+    return [Path(data_root) / str(folder) for folder in several]
+
+
+def _names(option: str, values: Sequence[str | int], least: int = 0) -> list[str]:
+    """The names that an option holds, checked."""
+    check_names(values, option, least)
+    names = [str(value) for value in values]
+    strange = [name for name in names if not name or '/' in name]
+    if strange:
+        raise ValueError(f'{option} must hold names without their folders, got {strange}')
+    return names
 
 
 def _matched(low: Files, gt: Files, key: Callable[[Path], str]) -> list[tuple[Path, Path]]:

@@ -7,6 +7,7 @@ from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from isalux_mm.functional.checks import check_seed, is_list, is_number, shown
 from isalux_mm.registry import DATA_SAMPLERS
 
 
@@ -24,15 +25,21 @@ class SharedInfiniteSampler(Sampler):
 
     Raises:
         TypeError: if the dataset is no `ConcatDataset`.
-        ValueError: if there is not one share for each dataset, one is negative, or all are zero.
+        ValueError: if there is not one share for each dataset, one is negative or no number, all are zero, or a dataset
+            that has a share is empty; or if the seed is none.
     """
 
     def __init__(self, dataset: ConcatDataset, shares: Sequence[float], *, seed: int | None = None):
         if not isinstance(dataset, ConcatDataset):
             raise TypeError(f'dataset must be a ConcatDataset, got {type(dataset).__name__}')
         self.sizes = [len(part) for part in dataset.datasets]
-        if len(shares) != len(self.sizes) or min(shares) < 0 or sum(shares) <= 0:
-            raise ValueError(f'shares must be {len(self.sizes)} numbers of 0 or more, one above 0, got {tuple(shares)}')
+        fits = is_list(shares) and len(shares) == len(self.sizes) and all(is_number(s) and s >= 0 for s in shares)
+        if not (fits and 0 < sum(shares) < float('inf')):
+            raise ValueError(f'shares must be {len(self.sizes)} numbers of 0 or more, one above 0, got {shown(shares)}')
+        empty = [part for part, (size, share) in enumerate(zip(self.sizes, shares)) if share and not size]
+        if empty:
+            raise ValueError(f'shares must be 0 for datasets without a sample, got more for those at {empty}')
+        check_seed(seed)
         self.shares = torch.tensor(shares, dtype=torch.float64)
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed

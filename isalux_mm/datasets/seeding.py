@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from isalux_mm.functional.chance import seed_by_place
+from isalux_mm.functional.checks import check_seed
 from isalux_mm.io.whole_file import ENDING_SIGNALS
 from isalux_mm.registry import DATA_SAMPLERS, DATASETS
 
@@ -74,9 +75,13 @@ class PlacedSampler(Sampler):
         dataset: as of the sampler; a `SeededDataset` is unwrapped.
         sampler: config of the sampler.
         seed: of the order; the runner's by default.
+
+    Raises:
+        ValueError: if the seed is neither `None` nor a whole number of 0 or more.
     """
 
     def __init__(self, dataset: Any, sampler: Mapping, *, seed: int | None = None):
+        check_seed(seed)
         self.seed = sync_random_seed() if seed is None else seed
         inner = dataset.dataset if isinstance(dataset, SeededDataset) else dataset
         self.sampler = MMENGINE_DATA_SAMPLERS.build(dict(sampler), default_args=dict(dataset=inner, seed=self.seed))

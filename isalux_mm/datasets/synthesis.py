@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.checks import check_choice, check_seed, is_list, is_number, shown
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import BASES
@@ -27,13 +27,14 @@ class SynthesizeLowLight(BaseTransform):
         base: what is changed: 'cameras' spans real cameras, 'lol' cameras nearer to that of LOL-v1, 'plain' is one
             exposure, tone curve and noise.
         mixture: changes to the fields of `PairMixture`; `None` draws photographs alone, as 'plain' needs no others.
+            Not along with `target_luma`.
         luma_band: (lowest, highest) mean luma of the photograph; `None` leaves it as it is.
         target_luma: mean and standard deviation of the photograph's mean luma, in the place of `luma_band`.
         seed: `None` draws anew every time, from numpy's global state, which mmengine seeds per worker; an integer makes
             an image of the same file name (or, without `gt_path`, `sample_idx`) dark in the same way every time.
 
     Raises:
-        ValueError: if an option is out of its range.
+        ValueError: if an option is out of its range, or both mixture and target_luma are given.
     """
 
     def __init__(self,
@@ -47,11 +48,14 @@ class SynthesizeLowLight(BaseTransform):
         check_choice(base, BASES, 'base')
         self.ranges = replace(BASES[base], **(ranges or {}))
         self.mixture = None if mixture is None else PairMixture(**mixture)
-        if target_luma is not None and not 0 < target_luma[0] < 1:
-            raise ValueError(f'target_luma must be (mean in (0, 1), deviation), got {target_luma}')
+        if target_luma is not None:
+            check_target(target_luma)
+            if mixture is not None:
+                raise ValueError(f'mixture must be None where target_luma is given, got {mixture} and {target_luma}')
         if luma_band is not None:
-            check_band(luma_band)
-        self.luma_band = None if target_luma else luma_band
+            check_band(luma_band, 'luma_band')
+        check_seed(seed)
+        self.luma_band = luma_band if target_luma is None else None
         self.target_luma, self.seed = target_luma, seed
 
     def transform(self, results: dict) -> dict:
@@ -87,10 +91,18 @@ class KeepLuma(BaseTransform):
     """
 
     def __init__(self, band: Sequence[float] = LUMA_BAND):
-        check_band(band)
+        check_band(band, 'band')
         lowest, highest = band
         self.band = (lowest, highest)
 
     def transform(self, results: dict) -> dict:
         results['gt'] = keep_luma(results['gt'], self.band)
         return results
+
+
+def check_target(target_luma: Sequence[float]) -> None:
+    """Raises a `ValueError` if a mean luma and its standard deviation are none."""
+    fits = is_list(target_luma) and len(target_luma) == 2 and all(map(is_number, target_luma))
+    if not (fits and 0 < target_luma[0] < 1 and target_luma[1] >= 0):
+        raise ValueError('target_luma must be (mean in (0, 1), deviation of 0 or more), '
+                         f'got {shown(target_luma)}')

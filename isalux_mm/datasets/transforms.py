@@ -11,7 +11,14 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from isalux_mm.functional.checks import check_range
+from isalux_mm.functional.checks import (
+    check_count,
+    check_interval,
+    check_names,
+    check_positive,
+    check_range,
+    check_size,
+)
 from isalux_mm.functional.resizing import resize, shrink
 from isalux_mm.registry import TRANSFORMS
 from isalux_mm.structures import EnhanceDataSample
@@ -49,11 +56,15 @@ class PairedRandomCrop(PairedTransform):
     Args:
         crop_size: (height, width), or the side of a square.
         pad_small: enlarge images that are smaller by mirroring, instead of raising.
+
+    Raises:
+        ValueError: if a side is no whole number of 1 or more.
     """
 
     def __init__(self, crop_size: int | Sequence[int], *, pad_small: bool = False):
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
-        self.pad_small = pad_small
+        sides = (crop_size, crop_size) if isinstance(crop_size, int | np.integer) else crop_size
+        check_size(sides, 'crop_size')
+        self.crop_size, self.pad_small = tuple(sides), pad_small
 
     @cache_randomness
     def draw(self, height: int, width: int) -> tuple:
@@ -78,6 +89,9 @@ class PairedRandomFlip(PairedTransform):
     Args:
         horizontal: probability of left-right.
         vertical: probability of top-bottom.
+
+    Raises:
+        ValueError: if a probability is outside [0, 1].
     """
 
     def __init__(self, horizontal: float = 0.5, vertical: float = 0.0):
@@ -100,6 +114,9 @@ class PairedRandomRotate90(PairedTransform):
 
     Args:
         probability: of any turn other than none.
+
+    Raises:
+        ValueError: if the probability is outside [0, 1].
     """
 
     def __init__(self, probability: float = 0.75):
@@ -122,11 +139,18 @@ class PairedResize(PairedTransform):
     Args:
         size: (height, width); or `None` with `max_side`.
         max_side: longest side after shrinking; smaller images are left as they are.
+
+    Raises:
+        ValueError: if both or none are given, or a side is no whole number of 1 or more.
     """
 
     def __init__(self, size: Sequence[int] | None = None, *, max_side: int | None = None):
         if (size is None) == (max_side is None):
             raise ValueError(f'exactly one of size and max_side must be given, got {size} and {max_side}')
+        if size is not None:
+            check_size(size, 'size')
+        if max_side is not None:
+            check_count(max_side, 'max_side')
         self.size, self.max_side = size, max_side
 
     def apply(self, image: np.ndarray) -> np.ndarray:
@@ -159,7 +183,7 @@ class RandomResizedView(PairedTransform):
         whole_probability: probability of the largest window instead: the whole of a picture of the view's shape.
 
     Raises:
-        ValueError: if the fraction or a probability is out of its range, or the two probabilities exceed 1.
+        ValueError: if the size, the fraction or a probability is out of its range, or the two probabilities exceed 1.
     """
 
     def __init__(self,
@@ -168,8 +192,9 @@ class RandomResizedView(PairedTransform):
                  fraction: Sequence[float] = (0.55, 1.0),
                  crop_probability: float = 0.0,
                  whole_probability: float = 0.0):
-        if not 0 < fraction[0] <= fraction[1] <= 1:
-            raise ValueError(f'fraction must be (lowest, highest) in (0, 1], got {tuple(fraction)}')
+        check_size(size, 'size')
+        check_interval(fraction, 0, 1, 'fraction')
+        check_positive(fraction[0], 'fraction[0]')
         check_range(crop_probability, 0, 1, 'crop_probability')
         check_range(whole_probability, 0, 1 - crop_probability, 'whole_probability')
         self.size, self.fraction = tuple(size), tuple(fraction)
@@ -203,12 +228,15 @@ class PairedMixup(BaseTransform):
         alpha: of the Beta law.
         probability: of mixing at all.
         max_cached: how many earlier samples a worker keeps as partners.
+
+    Raises:
+        ValueError: if alpha is not positive, the probability outside [0, 1], or max_cached below 1.
     """
 
     def __init__(self, alpha: float = 0.2, *, probability: float = 0.5, max_cached: int = 16):
-        if alpha <= 0:
-            raise ValueError(f'alpha must be positive, got {alpha}')
+        check_positive(alpha, 'alpha')
         check_range(probability, 0, 1, 'probability')
+        check_count(max_cached, 'max_cached')
         self.alpha, self.probability, self.max_cached = alpha, probability, max_cached
         self._cache: list[dict] = []
 
@@ -233,9 +261,13 @@ class PackEnhanceInputs(BaseTransform):
 
     Args:
         meta_keys: what is kept as meta information, where the sample has it.
+
+    Raises:
+        ValueError: if the keys are no list of names.
     """
 
     def __init__(self, meta_keys: Sequence[str] = META_KEYS):
+        check_names(meta_keys, 'meta_keys')
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:

@@ -1,11 +1,17 @@
 """What one draw of the low-light synthesis holds, and what it is drawn from (ours; paper silent)."""
 from dataclasses import dataclass, fields, replace
+from math import inf
+
+from isalux_mm.functional.checks import check_range, is_list, is_number, is_whole, shown
 
 Range = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 POSITIVE = ('mean_ratio', 'slope', 'reference_toe', 'shot', 'noise_left', 'noise_sigma', 'blur_sigma', 'red_cast',
             'blue_cast', 'tinted_red_cast', 'tinted_blue_cast', 'tinted_slope', 'saturation', 'chroma_noise',
             'extreme_ratio', 'lit_ratio', 'calm_ratio', 'noise_levels', 'red_noise', 'blue_noise')
+LEAST_ZERO = ('gain_jitter', 'read_spread', 'highlights')
+BOUNDED: dict[str, Range] = dict(
+    black=(-1, 1), tinted_black=(-1, 1), red_black=(-1, 1), blue_black=(-1, 1), jpeg_quality=(1, 100), bits=(1, 12))
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class DegradationRanges:
             image itself without noise. `None` fades nothing.
 
     Raises:
-        ValueError: if a range is empty or out of its bounds.
+        ValueError: if a range is empty or out of its bounds, or a value is no finite number.
     """
     stops: Range = (-5.0, -1.0)
     mean_ratio: Range | None = (0.05, 0.3)
@@ -166,24 +172,45 @@ class DegradationRanges:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            several = isinstance(value, (tuple, list))
-            if several and (len(value) != 2 or value[0] > value[1]):
-                raise ValueError(f'{field.name} must be (lowest, highest), got {value}')
-            if field.name.endswith('_share') and not all(0 <= v <= 1 for v in (value if several else (value, ))):
-                raise ValueError(f'{field.name} must be in [0, 1], got {value}')
-        for name in POSITIVE:
-            value = getattr(self, name)
-            if value is not None and value[0] <= 0:
-                raise ValueError(f'{name} must be positive, got {value}')
-        if not 1 <= self.bits <= 12:
-            raise ValueError(f'bits must be in [1, 12], got {self.bits}')
-        for name in ('black', 'tinted_black', 'red_black', 'blue_black'):
-            low, high = getattr(self, name)
-            if not -1 <= low <= high <= 1:
-                raise ValueError(f'{name} must be in [-1, 1], got {(low, high)}')
+            if field.type in (Range, Range | None):
+                if not (value is None and field.type == Range | None):
+                    self._check_range(field.name, value)
+            elif field.type is bool:
+                if not isinstance(value, bool):
+                    raise ValueError(f'{field.name} must be True or False, got {shown(value)}')
+            else:
+                self._check_number(field.name, value)
+        if not is_whole(self.bits):
+            raise ValueError(f'bits must be a whole number, got {self.bits}')
         if self.extreme_share + self.lit_share > 1:
             raise ValueError(f'extreme_share and lit_share must be at most 1 together, got {self.extreme_share} and '
                              f'{self.lit_share}')
+
+    def _check_range(self, name: str, value: Range) -> None:
+        """Raises a `ValueError` if a range is empty, no pair of numbers, or out of its field's bounds."""
+        fits = is_list(value) and len(value) == 2 and all(map(is_number, value))
+        if not (fits and value[0] <= value[1]):
+            raise ValueError(f'{name} must be (lowest, highest), got {shown(value)}')
+        if name in POSITIVE and value[0] <= 0:
+            raise ValueError(f'{name} must be positive, got {shown(value)}')
+        low, high = bounds(name)
+        if not low <= value[0] <= value[1] <= high:
+            raise ValueError(f'{name} must be in [{low}, {high}], got {shown(value)}')
+
+    def _check_number(self, name: str, value: float) -> None:
+        """Raises a `ValueError` if a value is no finite number or out of its field's bounds."""
+        if not is_number(value):
+            raise ValueError(f'{name} must be a finite number, got {shown(value)}')
+        check_range(value, *bounds(name), name)
+
+
+def bounds(name: str) -> Range:
+    """The bounds of a field of `DegradationRanges`, those that must be positive aside."""
+    if name.endswith('_share'):
+        return 0, 1
+    if name in BOUNDED:
+        return BOUNDED[name]
+    return (0 if name in LEAST_ZERO else -inf), inf
 
 
 PLAIN = DegradationRanges()

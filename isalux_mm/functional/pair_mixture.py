@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from isalux_mm.functional.charts import add_lamps, draw_chart
-from isalux_mm.functional.checks import check_range
+from isalux_mm.functional.checks import check_interval, check_range
 from isalux_mm.functional.degradation import normalize_exposure
 from isalux_mm.functional.degradation_draw import TARGET_LIMIT, synthesize_pair
 from isalux_mm.functional.degradation_ranges import Degradation, DegradationRanges, Range
@@ -55,8 +55,7 @@ class PairMixture:
     def __post_init__(self) -> None:
         for name in ('chart_share', 'lamp_share', 'pale_share'):
             check_range(getattr(self, name), 0, 1, name)
-        if len(self.pale) != 2 or not 0 <= self.pale[0] <= self.pale[1] <= 1:
-            raise ValueError(f'pale must be (lowest, highest) in [0, 1], got {self.pale}')
+        check_interval(self.pale, 0, 1, 'pale')
 
 
 def mixed_pair(image: np.ndarray, ranges: DegradationRanges, mixture: PairMixture,
@@ -99,8 +98,6 @@ def keep_luma(image: np.ndarray, band: Range = LUMA_BAND) -> np.ndarray:
     return image if band[0] <= luma <= band[1] else normalize_exposure(image, float(np.clip(luma, *band)))
 
 
-def check_band(band: Sequence[float]) -> None:
+def check_band(band: Sequence[float], name: str) -> None:
     """Raises a `ValueError` if a band of mean luma is empty or outside [0.05, 0.95]."""
-    low, high = TARGET_LIMIT
-    if len(band) != 2 or not low <= band[0] <= band[1] <= high:
-        raise ValueError(f'a band of luma must be (lowest, highest) in [{low}, {high}], got {tuple(band)}')
+    check_interval(band, *TARGET_LIMIT, name)

@@ -32,11 +32,11 @@ def test_ranges_of_one_value_are_that_value(photo):
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    (dict(contrast=(1.0, 0.7)), r'contrast must be \(lowest, highest\), got \(1.0, 0.7\)'),
-    (dict(neutrality=(0.0, 1.5)), r'neutrality must be in \[0.0, 1.0\], got 1.5'),
-    (dict(saturation=(0.0, 1.0)), r'saturation must be in \[0.01, 10.0\], got 0.0'),
-    (dict(brightness=(0.0, 1.0)), r'brightness must be in \[0.1, 10.0\], got 0.0'),
-    (dict(saturation=(1.0, )), r'saturation must be \(lowest, highest\), got \(1.0,\)'),
+    (dict(contrast=(1.0, 0.7)), r'contrast must be \(lowest, highest\) in \[0.2, 5.0\], got \(1.0, 0.7\)'),
+    (dict(neutrality=(0.0, 1.5)), r'neutrality must be \(lowest, highest\) in \[0.0, 1.0\], got \(0.0, 1.5\)'),
+    (dict(saturation=(0.0, 1.0)), r'saturation must be \(lowest, highest\) in \[0.01, 10.0\], got \(0.0, 1.0\)'),
+    (dict(brightness=(0.0, 1.0)), r'brightness must be \(lowest, highest\) in \[0.1, 10.0\], got \(0.0, 1.0\)'),
+    (dict(saturation=(1.0, )), r'saturation must be \(lowest, highest\) in \[0.01, 10.0\], got \(1.0,\)'),
 ])
 def test_bad_ranges(options, message):
     with pytest.raises(ValueError, match=message):

@@ -88,6 +88,87 @@ def test_scenes_are_chosen_by_name(tmp_path):
     assert [Path(rest.get_data_info(i)['low_path']).parent.name for i in range(len(rest))] == ['pair11']
 
 
+CHOOSING = ('only', 'leave_out', 'scenes', 'without_scenes')
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Three scenes of a picture each, named as the scene is: every option that chooses by name can have the names."""
+    for scene in ('7', 'pair13', 'pair1'):
+        for side in ('low', 'high'):
+            put(tmp_path / side / scene / f'{scene}.png')
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize('option', CHOOSING)
+def test_names_that_choose_may_be_whole_numbers(scenes, option):
+    dataset = PairedImageDataset(scenes, BOTH, **{option: [7]})
+    assert (names(dataset, 'low') == ['7.png']) == (option in ('only', 'scenes'))
+    assert len(dataset) == (1 if option in ('only', 'scenes') else 2)
+
+
+@pytest.mark.parametrize('option', CHOOSING)
+@pytest.mark.parametrize('named', [['pair_13'], ['pair1', 'nope'], ('PAIR 1', ), [70]], ids=str)
+def test_every_name_that_chooses_must_be_there(scenes, option, named):
+    with pytest.raises(ValueError, match=rf'1 names in .*{option}.* have no .* in .*low:\n  ') as error:
+        PairedImageDataset(scenes, BOTH, **{option: named})
+    assert str(named[-1]).lower() in str(error.value).lower()
+
+
+@pytest.mark.parametrize('option', CHOOSING)
+@pytest.mark.parametrize('named', ['pair1', 'pair13', b'7', 7, dict(pair1=1), [None], [['pair1']], [1.5], [True]],
+                         ids=str)
+def test_what_chooses_is_a_list_of_names(scenes, option, named):
+    with pytest.raises(ValueError, match=f'^{option} must be a list of .*names, got'):
+        PairedImageDataset(scenes, BOTH, **{option: named})
+
+
+@pytest.mark.parametrize('option', CHOOSING)
+@pytest.mark.parametrize('name', ['pair1/pair1', 'low/7.png', ''])
+def test_names_that_choose_are_no_paths(scenes, option, name):
+    """The folder would be passed over: `pair1/0001` would be the 0001 of every scene."""
+    with pytest.raises(ValueError, match=f'^{option} must hold names without their folders, got'):
+        PairedImageDataset(scenes, BOTH, **{option: [name]})
+
+
+@pytest.mark.parametrize('option', ['only', 'scenes'])
+def test_a_choice_of_nothing_is_refused(scenes, option):
+    with pytest.raises(ValueError, match=f'^{option} must be a list of 1 or more names'):
+        PairedImageDataset(scenes, BOTH, **{option: []})
+
+
+@pytest.mark.parametrize('option', ['leave_out', 'without_scenes'])
+def test_leaving_out_nothing_reads_all_and_all_is_refused(scenes, option):
+    assert len(PairedImageDataset(scenes, BOTH, **{option: []})) == 3
+    with pytest.raises(ValueError, match='must leave an image, got none of .*low'):
+        PairedImageDataset(scenes, BOTH, **{option: ['7', 'pair1', 'pair13']})
+
+
+@pytest.mark.parametrize('option', ['scenes', 'without_scenes'])
+def test_scenes_are_sub_folders_that_are_read(scenes, option):
+    with pytest.raises(ValueError, match='recursive must be True where scenes or without_scenes are given'):
+        PairedImageDataset(scenes, BOTH, recursive=False, **{option: ['pair1']})
+    (Path(scenes) / 'low/empty').mkdir()
+    with pytest.raises(ValueError, match='have no folder of images in .*low:\n  empty\nExpected: data/SDSD'):
+        PairedImageDataset(scenes, BOTH, layout='Expected: data/SDSD', **{option: ['empty']})
+
+
+@pytest.mark.parametrize('option', CHOOSING)
+def test_absent_data_say_what_to_put_where_before_any_name_is_looked_up(scenes, option):
+    for gt, error in (('nowhere', FileNotFoundError), ('bare', ValueError)):
+        (Path(scenes) / 'bare').mkdir(exist_ok=True)
+        with pytest.raises(error, match=r"data_prefix\['gt'\]: no .*Expected: data/SDSD"):
+            PairedImageDataset(scenes, dict(low='low', gt=gt), layout='Expected: data/SDSD', **{option: ['7']})
+
+
+def test_a_scene_lies_in_any_of_several_folders(tmp_path):
+    for name in ('one/a/1.png', 'two/b/2.png', 'two/3.png'):
+        put(tmp_path / name)
+    both = dict(gt=['one', 'two'])
+    assert names(PhotoDataset(str(tmp_path), both, scenes=['a', 'b']), 'gt') == ['1.png', '2.png']
+    assert names(PhotoDataset(str(tmp_path), both, without_scenes=['a', 'b']), 'gt') == ['3.png']
+
+
 def test_without_recursion_sub_folders_are_left_alone(tmp_path):
     for name in ('a.png', 'sub/b.png'):
         put(tmp_path / 'low' / name)
@@ -221,6 +302,24 @@ def test_real_pairs_and_photographs(shared_data):
 @pytest.mark.parametrize('name', ['7', 'low7', 'normal7.png', 7])
 def test_names_are_one_with_and_without_prefix_and_suffix(name):
     assert image_key(name) == '7'
+
+
+@pytest.mark.parametrize('suffix', ['', '.png', '.JPG', '.npy', '.cr2'])
+@pytest.mark.parametrize('name', ['scene', 'scene.1', 'scene.2', 'scene.png.1', 'frame.001', 'v1.2.10', '.5'])
+def test_of_a_dotted_name_only_a_pictures_suffix_is_taken(name, suffix):
+    assert image_key(name + suffix) == name
+
+
+@pytest.mark.parametrize('ending', ['', '.png'])
+@pytest.mark.parametrize('present', [('scene', 'scene.1', 'scene.2'), ('frame.001', 'frame.002')], ids=lambda p: p[0])
+def test_every_dotted_name_chooses_itself_alone(tmp_path, present, ending):
+    for name in present:
+        put(tmp_path / 'low' / f'{name}.png')
+    for name in present:
+        chosen = UnpairedImageDataset(str(tmp_path), dict(low='low'), only=[name + ending])
+        rest = UnpairedImageDataset(str(tmp_path), dict(low='low'), leave_out=[name + ending])
+        assert names(chosen, 'low') == [f'{name}.png']
+        assert sorted(names(rest, 'low') + names(chosen, 'low')) == sorted(f'{one}.png' for one in present)
 
 
 @pytest.mark.parametrize('options, expected', [

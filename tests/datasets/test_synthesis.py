@@ -62,7 +62,7 @@ def test_ranges_come_from_the_config(photo):
 def test_bad_arguments():
     with pytest.raises(KeyError, match='SynthesizeLowLight needs gt in the sample'):
         SynthesizeLowLight()(dict(low=1))
-    with pytest.raises(ValueError, match=r'target_luma must be \(mean in \(0, 1\), deviation\), got \(45, 4\)'):
+    with pytest.raises(ValueError, match=r'target_luma must be \(mean .*, deviation .*\), got \(45, 4\)'):
         SynthesizeLowLight(target_luma=(45, 4))
 
 
@@ -91,13 +91,13 @@ def test_charts_take_the_place_of_photographs(photo):
 def test_keep_luma_stands_before_the_views(photo):
     dark = TRANSFORMS.build(dict(type='isalux_mm.KeepLuma', band=(0.4, 0.5)))(dict(gt=0.3 * photo))['gt']
     assert mean_luma(dark) == pytest.approx(0.4, abs=0.01)
-    with pytest.raises(ValueError, match='a band of luma must be'):
+    with pytest.raises(ValueError, match='band must be'):
         KeepLuma((0.5, 0.4))
 
 
 @pytest.mark.parametrize('options, message', [
     (dict(base='phone'), "base must be one of .*'cameras', 'lol', 'plain'.*, got 'phone'"),
-    (dict(luma_band=(0.7, 0.2)), 'a band of luma must be'),
+    (dict(luma_band=(0.7, 0.2)), 'luma_band must be'),
     (dict(mixture=dict(lamp_share=2)), 'lamp_share must be in')])
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):

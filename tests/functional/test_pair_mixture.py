@@ -88,8 +88,8 @@ def test_the_band_of_luma(luma, expected):
 
 @pytest.mark.parametrize('band', [(0.6, 0.4), (0.0, 0.5), (0.5, 0.99), (0.5, )])
 def test_bad_bands(band):
-    with pytest.raises(ValueError, match=r'a band of luma must be \(lowest, highest\) in \[0.05, 0.95\], got'):
-        check_band(band)
+    with pytest.raises(ValueError, match=r'luma_band must be \(lowest, highest\) in \[0.05, 0.95\], got'):
+        check_band(band, 'luma_band')
 
 
 @pytest.mark.parametrize('options, message', [
