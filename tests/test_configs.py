@@ -2,6 +2,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -116,7 +117,7 @@ VIEWS = dict(isalux_zero_shot=0, isalux_zero_shot_near=0, isalux_zero_shot_256=0
              isalux_general=2, isalux_general_last=2, isalux_general_256=2, isalux_general_calm=2,
              isalux_general_rooms=2,
              isalux_lol_finetune=1,
-             isalux_lol_finetune_last=1, isalux_lol_256=1)
+             isalux_lol_finetune_last=1, isalux_lol_256=1, isalux_lol_calm=1)
 WHOLE = dict(isalux_zero_shot_whole=0, isalux_general_whole=2, isalux_lol_finetune_whole=1, isalux_lol_256_whole=1)
 
 
@@ -138,6 +139,18 @@ def test_what_is_held_out_is_watched_and_not_trained_on(name, sets):
         return
     window = cfg.model.losses.loss_checkerboard.cells * 4  # of the longest period
     assert len(set(map(tuple, sizes))) == 1 and min(sizes[0]) >= window and not any(side % 4 for side in sizes[0])
+
+
+def test_a_view_of_the_calm_training_is_a_pair_or_its_reference_at_a_plain_gain():
+    pipeline = Config.fromfile(CONFIGS / 'isalux_lol_calm.py').train_dataloader.dataset.pipeline
+    choice = next(transform for transform in pipeline if transform.type == 'RandomChoice')
+    gt = np.linspace(0.1, 0.4, 48, dtype=np.float32).reshape(4, 4, 3)
+    first, second = [1.0, 0.0], [0.0, 1.0]
+    pair, exposed = (TRANSFORMS.build(choice | dict(prob=prob))(dict(low=gt / 9, gt=gt)) for prob in (first, second))
+    assert pair.keys() == {'low', 'gt'} and np.array_equal(pair['low'], gt / 9) and np.array_equal(pair['gt'], gt)
+    drawn = exposed['degradation']
+    assert -8 <= drawn['stops'] <= 0 and drawn['toe'] == 1 and drawn['gains'] == (1, 1, 1) and not drawn['matrix']
+    assert np.array_equal(exposed['gt'], gt) and exposed['low'].mean() < gt.mean()
 
 
 def test_the_last_phase_of_the_mixture_differs_in_the_views_alone():
