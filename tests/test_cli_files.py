@@ -13,7 +13,7 @@ from PIL import Image
 from isalux_mm import cli
 from isalux_mm.apis import EnhanceInferencer
 from isalux_mm.cli.test import of_gain, runner_config
-from isalux_mm.io.formats import SUFFIXES, WRITTEN_SUFFIXES
+from isalux_mm.io.formats import OTHER_SUFFIXES, SUFFIXES, WRITTEN_SUFFIXES
 from isalux_mm.io.picture_file import read_picture
 
 DARK = np.kron(np.random.default_rng(0).integers(5, 30, (5, 7, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
@@ -214,8 +214,51 @@ def test_a_config_in_the_work_folder_is_not_written_over(tmp_path, folder, name)
         assert os.path.basename(runner_config(args, gain).filename) == name  # mmengine's Runner dumps to this name
 
 
-@pytest.mark.parametrize('out', [f'b{suffix}' for suffix in SUFFIXES if suffix not in WRITTEN_SUFFIXES])
+@pytest.mark.parametrize('out', [
+    *(f'b{suffix}' for suffix in SUFFIXES if suffix not in WRITTEN_SUFFIXES), *map('b{}'.format, OTHER_SUFFIXES)])
 def test_a_file_that_no_picture_can_be_written_to_is_wrong_use(call, tmp_path, out):
     save(tmp_path / 'a.png')
     code, _, err = call('enhance', 'a.png', '--out', out, *OPTIONS)
     assert code == 2 and 'out must end in a format that is written' in err and not (tmp_path / out).exists()
+
+
+@pytest.mark.parametrize('command', ['enhance', 'explain', 'compare'])
+@pytest.mark.parametrize('out', ['all.png', 'all.heic', 'all.gif', 'all.TXT'])
+def test_a_folder_of_results_does_not_get_the_name_of_a_file(call, tmp_path, command, out):
+    for i in range(2):
+        save(tmp_path / f'in/{i}.png')
+    code, _, err = call(command, 'in', '--out', out, *OPTIONS)
+    assert code == 2 and f'out must be a folder here, got the name of a file, {out}' in err
+    assert not (tmp_path / out).exists()
+    for folder in (tmp_path / out, tmp_path / 'v1.5'):  # of any name if it is there; dots are fine
+        folder.mkdir()
+        assert call(command, 'in', '--out', folder, *OPTIONS)[0] == 0 and len(listed(folder)) == 2
+
+
+@pytest.mark.parametrize('arguments', [
+    ['enhance', 'in', '--out', 'file/x', *OPTIONS], ['enhance', 'in', '--out', 'file/x.png', *OPTIONS],
+    ['enhance', 'in', '--out', 'file/x', '--overwrite', *OPTIONS], ['explain', 'in', '--out', 'file/x', *OPTIONS],
+    ['compare', 'in', '--out', 'file/x', *OPTIONS],
+    ['compare', 'in', '--reference', 'in', '--csv', 'file/x.csv', *OPTIONS],
+    ['export', 'curve.py', 'file/x.onnx'], ['export', 'curve.py', 'file/x.pt2', '--format', 'torch']],
+    ids=lambda arguments: ' '.join(arguments[:5]))
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(call, tmp_path, arguments):
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'file').write_text('mine')
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, '') and 'file is no folder' in err and '[Errno' not in err
+    assert listed(tmp_path) == ['curve.py', 'file', 'in/a.png']
+
+
+@pytest.mark.parametrize('arguments', [
+    ['enhance', '', *OPTIONS], ['enhance', 'a.png', '--out', '', *OPTIONS], ['compare', '', *OPTIONS],
+    ['compare', 'a.png', '--out', '', *OPTIONS], ['compare', 'a.png', '--reference', '', *OPTIONS],
+    ['compare', 'a.png', '--peers', 'X=', *OPTIONS], ['explain', '', *OPTIONS], ['evaluate', ''],
+    ['evaluate', 'in', '--reference', ''], ['evaluate', 'in', '--low', ''], ['evaluate', 'in', '--against', 'X=']],
+    ids=lambda arguments: ' '.join(arguments[:4]))
+def test_an_empty_path_is_not_the_current_folder(call, tmp_path, arguments):
+    for name in ('a.png', 'in/a.png'):
+        save(tmp_path / name)
+    before = listed(tmp_path)
+    code, _, err = call(*arguments)
+    assert code == 2 and 'empty' in err and listed(tmp_path) == before

@@ -38,6 +38,7 @@ from isalux_mm.evaluation.metrics import paired_quality, write_csv
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.names import beside, check_products
+from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import check_free
 from isalux_mm.registry import MODELS
 
@@ -101,23 +102,30 @@ def parse_args() -> argparse.Namespace:
         demand_files(parser, 'config', Path(args.config))
         demand_checkpoint(parser, 'checkpoint', args.checkpoint)
     if args.csv:
-        demand_free(parser, args.csv, overwrite=args.overwrite, read=[
-            *list_images(args.low), *list_images(args.gt), *([Path(args.checkpoint)] if args.checkpoint else [])])
+        demand_free(parser, args.csv, overwrite=args.overwrite, read=files_read(args))
     return args
 
 
-def targets_of(out: Path, methods: Iterable[str], lows: Sequence[Path], *, overwrite: bool) -> dict[str, list[Path]]:
+def files_read(args: argparse.Namespace) -> list[Path]:
+    """Pictures of both folders, and the checkpoint."""
+    return [*list_images(args.low), *list_images(args.gt), *([Path(args.checkpoint)] if args.checkpoint else [])]
+
+
+def targets_of(args: argparse.Namespace, methods: Iterable[str], lows: Sequence[Path]) -> dict[str, list[Path]]:
     """Where the results of every method go, checked ahead of the work.
 
     Raises:
         FileExistsError: if one is there and may not be replaced.
-        ValueError: if one would be written over an input.
+        OSError: if nothing can be written there.
+        ValueError: if one would be written over a picture that is read, the checkpoint or the table.
     """
     names = beside([Path(low.name) for low in lows], '.png')
-    targets = {method: [out / method / name for name in names] for method in methods}
-    check_products(chain.from_iterable(targets.values()), lows)
-    for path in chain.from_iterable(targets.values()):
-        check_free(path, overwrite=overwrite)
+    targets = {method: [args.out / method / name for name in names] for method in methods}
+    results = list(chain.from_iterable(targets.values()))
+    check_products([*results, *([args.csv] if args.csv else [])], files_read(args))
+    check_writable(args.out)
+    for path in results:
+        check_free(path, overwrite=args.overwrite)
     return targets
 
 
@@ -128,7 +136,7 @@ def main() -> int:
         methods['ISALux'] = load_network(args.config, args.checkpoint)
     rows, attempts = [], Attempts()
     pairs = find_pairs(args.low, args.gt, bool(args.resize))
-    targets = targets_of(args.out, methods, [low for low, _ in pairs], overwrite=args.overwrite) if args.out else {}
+    targets = targets_of(args, methods, [low for low, _ in pairs]) if args.out else {}
     for index, (low, gt) in enumerate(track(pairs, 'pairs')):
         with attempts.attempt(str(low)):
             dark, reference, found = read_image(low), read_image(gt), []

@@ -87,6 +87,9 @@ def parse_args() -> argparse.Namespace:
     demand_picture_name(parser, '--out', args.out)
     demand_free(parser, args.out, overwrite=args.overwrite,
                 read=[path for folder in (*args.inputs, *args.references) for path in list_images(folder)])
+    for folder in (*args.inputs, *args.references):
+        if args.out.resolve().is_relative_to(folder.resolve()):
+            parser.error(f'--out must lie outside of {folder}, or the next run would draw it, got {args.out}')
     return args
 
 
@@ -104,6 +107,9 @@ def main() -> int:
             if path in references:
                 pictures.append(to_array(to_tensor(read_image(references[path]))))
             columns.append((caption, pictures))
+    alone = [caption for caption, path, _ in inputs if args.references and path not in references]
+    if alone:
+        print(f'without a reference: {", ".join(alone)}', file=sys.stderr)
     failed = show_failures(attempts)
     if not columns:
         print(f'no picture in {", ".join(map(str, args.inputs))}', file=sys.stderr)

@@ -18,7 +18,7 @@ import torch
 from isalux_mm.apis.inferencer import EnhanceInferencer
 from isalux_mm.apis.jobs import EnhanceReport, Job, is_outdated, jobs_of
 from isalux_mm.apis.progress import progress_bar
-from isalux_mm.apis.sources import Source, gather, result_names
+from isalux_mm.apis.sources import Source, check_path, gather, result_names
 from isalux_mm.apis.tone import Tone
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.stores import as_path, fetch, is_below, is_elsewhere, joined, pictures_in, store, there
@@ -294,6 +294,7 @@ def tasks_of(inputs: str | Path | Sequence[str | Path], out: str | Path, report:
     Raises:
         ValueError: if an address stands beside other inputs, there is no picture, or a result would overwrite an input.
     """
+    check_path('out', out)
     listed = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     remote = [str(one) for one in listed if is_elsewhere(one)]
     if remote and len(listed) > 1:

@@ -16,6 +16,7 @@ from isalux_mm.evaluation.score_table import ScoreTable, resume, stamps_path
 from isalux_mm.evaluation.scoring import Task, score_all
 from isalux_mm.functional.checks import check_choice
 from isalux_mm.io.images import list_images
+from isalux_mm.io.names import check_products
 from isalux_mm.io.picture_file import ImageReadError, read_size
 from isalux_mm.io.whole_file import check_free
 
@@ -71,11 +72,14 @@ def evaluate_folders(methods: Mapping[str, Path], *, reference: Path | None = No
         FileExistsError: if the CSV is there, and is neither to be gone on with nor to be replaced.
         FileNotFoundError: if a folder or the weights of a measure are missing.
         ValueError: if a name is unknown, no result has a partner, two files share a name, a picture has another size
-            than its reference, or the protocol is not kept to.
+            than its reference, the protocol is not kept to, or the CSV would be written over a picture.
     """
     partners = {kind: folder for kind, folder in ((REFERENCE, reference), (DARK_INPUT, low)) if folder is not None}
-    if csv_path is not None and not go_on:
-        for path in (csv_path, stamps_path(csv_path)):
+    if csv_path is not None:
+        tables = (csv_path, stamps_path(csv_path))
+        check_products(tables, [path for folder in (*methods.values(), *partners.values())
+                                for path in list_images(folder)])
+        for path in () if go_on else tables:
             check_free(path, overwrite=overwrite)
     chosen, notes = choose_measures(measures, tuple(partners))
     if protocol is not None:

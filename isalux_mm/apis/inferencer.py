@@ -31,7 +31,7 @@ from isalux_mm.apis.loading import ModelLike, NetworkInferencer
 from isalux_mm.apis.progress import progress_bar
 from isalux_mm.apis.results import check_mode, results_of
 from isalux_mm.apis.side_by_side import side_by_side
-from isalux_mm.apis.sources import Input, gather
+from isalux_mm.apis.sources import Input, check_path, gather
 from isalux_mm.apis.tone import Tone
 from isalux_mm.apis.visible_part import visible_part
 from isalux_mm.functional.checks import check_choice, check_finite, check_image
@@ -146,13 +146,16 @@ class EnhanceInferencer(NetworkInferencer):
         Raises:
             TypeError: if an input is of another type.
             FileExistsError: if the result of a picture in memory is there, without `redo`.
-            ValueError: if an option is out of range, there is no picture, an array is no picture, or a result would
-                overwrite an input.
+            OSError: if nothing can be written to `out`.
+            ValueError: if an option is out of range, there is no picture, an array is no picture, a result would
+                overwrite an input, or `out` is empty or the name of a file that no result can be.
         """
         tone = Tone(strength, reference_brightness, highlights)
         check_choice(array_order, ('rgb', 'bgr'), 'array_order')
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        if out is not None:
+            check_path('out', out)
         self.report = EnhanceReport()
         jobs = self._inputs_to_list(inputs, recursive=recursive, out=None if out is None else Path(out),
                                     explained=return_explanation, overwrite=redo)

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from isalux_mm.apis.explaining import EXPLAINED
-from isalux_mm.apis.sources import SUFFIXES, Source
+from isalux_mm.apis.sources import Source
 from isalux_mm.apis.visible_part import is_seen_in_part
 from isalux_mm.io.attempts import Attempts, outcome
-from isalux_mm.io.formats import WRITTEN_SUFFIXES
+from isalux_mm.io.formats import OTHER_SUFFIXES, SUFFIXES, WRITTEN_SUFFIXES
 from isalux_mm.io.names import beside, check_products, distinct
 from isalux_mm.io.picture_file import Picture
+from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import check_free
 from isalux_mm.structures import EnhanceDataSample
 
@@ -169,7 +170,8 @@ def jobs_of(sources: Sequence[Source], out: Path | None, *, explained: bool = Fa
         FileExistsError: if the result of a picture in memory, which no name tells from that of another, is there and
             may not be replaced.
         NotADirectoryError: if `out` is neither a folder nor such a file.
-        ValueError: if a file that will be written is an input, or its format is read alone.
+        OSError: if nothing can be written there.
+        ValueError: if a file that will be written is an input, or `out` is the name of a file that no result can be.
     """
     if out is None:
         return [Job(index, source, None) for index, source in enumerate(sources)]
@@ -179,6 +181,8 @@ def jobs_of(sources: Sequence[Source], out: Path | None, *, explained: bool = Fa
     for source, target in zip(sources, targets):
         if not source.is_file:
             check_free(target, overwrite=overwrite)
+    if overwrite or not all(map(os.path.isfile, [*targets, *drawings])):
+        check_writable(out)
     return [Job(index, source, target, drawings[index] if explained else None, overwrite=overwrite)
             for index, (source, target) in enumerate(zip(sources, targets))]
 
@@ -196,9 +200,11 @@ def products_of(sources: Sequence[Source], out: Path, ending: str, *others: Path
 
     Raises:
         NotADirectoryError: if `out` is a file.
-        ValueError: if a file that will be written is an input.
+        OSError: if nothing can be written there.
+        ValueError: if a file that will be written is an input, or `out` is the name of a file.
     """
     check_folder(out)
+    check_writable(out)
     drawings = [out / name for name in beside([source.name for source in sources], ending)]
     check_products([*drawings, *others], [*files_of(sources), *read])
     return drawings
@@ -214,10 +220,9 @@ def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
 
     Raises:
         NotADirectoryError: if `out` is neither a folder nor such a file.
-        ValueError: if no picture can be written under its suffix.
+        ValueError: if no picture can be written under its suffix, or several would go into one file.
     """
-    is_name = len(sources) == 1 and out.suffix.lower() in SUFFIXES and not os.path.isdir(out)
-    if is_name:
+    if len(sources) == 1 and names_file(out) and not os.path.isdir(out):
         if out.suffix.lower() not in WRITTEN_SUFFIXES:
             raise ValueError(f'out must end in a format that is written, {", ".join(WRITTEN_SUFFIXES)}, got {out}')
         return [out]
@@ -226,9 +231,23 @@ def target_paths(sources: Sequence[Source], out: Path) -> list[Path]:
 
 
 def check_folder(out: Path) -> None:
-    """Raises a `NotADirectoryError` if a folder of results is something else."""
-    if os.path.lexists(out) and not os.path.isdir(out):
+    """Checks that a folder of results is one, or can become one.
+
+    Raises:
+        NotADirectoryError: if it is something else.
+        ValueError: if it is not there and has the name of a file: nobody means a folder `all.png`.
+    """
+    if os.path.isdir(out):
+        return
+    if os.path.lexists(out):
         raise NotADirectoryError(f'out must be a folder, got {out}')
+    if names_file(out):
+        raise ValueError(f'out must be a folder here, got the name of a file, {out}')
+
+
+def names_file(path: Path) -> bool:
+    """Whether a path has the suffix of a file, a picture or another; folders may have dots in their names."""
+    return path.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES)
 
 
 def is_outdated(job: Job) -> bool:

@@ -107,9 +107,14 @@ def from_memory(content: np.ndarray | Tensor | Image.Image, array_order: str = '
     return checked(picture_of(samples))
 
 
+def check_path(name: str, path: str | Path) -> None:
+    """Raises a `ValueError` that names the argument if a path is empty, which would be the current folder."""
+    if not os.fspath(path):
+        raise ValueError(f'{name} must be no empty path')
+
+
 def _from_path(item: str | Path, recursive: bool, leave_out: Path | None) -> list[Source]:
-    if item == '':  # which a path would take for the current folder
-        raise ValueError('inputs must be paths, got an empty one')
+    check_path('inputs', item)
     path = Path(os.path.expanduser(item))
     if os.path.isdir(path):  # unlike `Path.is_dir`, no error where that cannot be known
         unlisted: list[OSError] = []

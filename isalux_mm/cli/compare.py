@@ -33,8 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "other methods' results side by side, with enlarged crops; under each PSNR and SSIM against the reference, "
         'raw and after scaling to its mean grey value (GT-mean). Files are matched by name.')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='file, folder or pattern')
-    parser.add_argument('--out', default='compared', metavar='FOLDER', help='folder of the pictures (%(default)s)')
-    parser.add_argument('--reference', type=Path, metavar='FILE|FOLDER', help='normal-light pictures')
+    parser.add_argument('--out', type=given_path, default='compared', metavar='FOLDER',
+                        help='folder of the pictures (%(default)s)')
+    parser.add_argument('--reference', type=given_path, metavar='FILE|FOLDER', help='normal-light pictures')
     parser.add_argument('--peers', nargs='+', type=named_folder, default=[], metavar='[NAME=]FOLDER',
                         help="other methods' results")
     parser.add_argument('--crop', nargs=4, type=int, action='append', metavar=('LEFT', 'TOP', 'WIDTH', 'HEIGHT'),
@@ -45,10 +46,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_model_options(parser)
 
 
+def given_path(text: str) -> Path:
+    """A path, which must not be empty: that would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError('expected a path, got an empty one')
+    return Path(text)
+
+
 def named_folder(text: str) -> tuple[str, Path]:
     """'NAME=FOLDER', or a folder that gives its name."""
     name, _, folder = text.rpartition('=')
-    path = Path(folder)
+    path = given_path(folder)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f'no folder {folder}')
     return name or path.name, path
@@ -64,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from isalux_mm.io.places import check_writable
     from isalux_mm.io.whole_file import check_free
     check_options(args)
-    out, tables = Path(args.out), [args.csv] if args.csv else []
+    out, tables = args.out, [args.csv] if args.csv else []
     sources = gather(args.inputs, leave_out=out)
     partners = partner_tables([source.name for source in sources], args.reference, args.peers)
-    paths = products_of(sources, out, '_compared.png', *tables, read=files_in(partners))
+    paths = products_of(sources, out, '_compared.png', *tables, read=files_in(args))
     for path in tables:
         check_free(path, overwrite=args.overwrite)
         check_writable(path)
@@ -86,6 +94,10 @@ def run(args: argparse.Namespace) -> int:
             figures = quality(pictures)
             if 'reference' in pictures and not figures:
                 print(f'{source.name}: no figures, the reference is of another size or too small', file=sys.stderr)
+            others = [name for name in pictures if figures and name != 'reference' and name not in figures]
+            if others:
+                print(f'{source.name}: no figures of {", ".join(others)}, of another size than the reference',
+                      file=sys.stderr)
             if path.is_file() and not args.overwrite:
                 print(f'{path} is there and stays: --overwrite makes it anew')
             else:
@@ -98,9 +110,11 @@ def run(args: argparse.Namespace) -> int:
     return show_failures(attempts, debug=args.debug)
 
 
-def files_in(tables: Mapping[str, dict[Path, Path] | Path]) -> list[Path]:
-    """All files of the partners."""
-    return [path for table in tables.values() for path in ([table] if isinstance(table, Path) else table.values())]
+def files_in(args: argparse.Namespace) -> list[Path]:
+    """All pictures of the reference and the peers, those that no input belongs to among them."""
+    from isalux_mm.io.images import list_images
+    places = [*([args.reference] if args.reference else []), *(folder for _, folder in args.peers)]
+    return [path for place in places for path in (list_images(place) if place.is_dir() else [place])]
 
 
 def check_some_crop(crops: list[list[int]] | None, sources: 'Sequence[Source]') -> None:

@@ -28,9 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'picture. Files are matched by name. Nothing is resized unless a protocol says so.')
     parser.add_argument('results', nargs='?', type=compare.named_folder, metavar='[NAME=]FOLDER',
                         help='results to score; the name stands in tables')
-    parser.add_argument('--reference', type=Path, metavar='FOLDER',
+    parser.add_argument('--reference', type=compare.given_path, metavar='FOLDER',
                         help='normal-light references; without, only what needs none is measured')
-    parser.add_argument('--low', type=Path, metavar='FOLDER', help='dark inputs, which LOE is measured against')
+    parser.add_argument('--low', type=compare.given_path, metavar='FOLDER',
+                        help='dark inputs, which LOE is measured against')
     parser.add_argument('--against', type=compare.named_folder, metavar='[NAME=]FOLDER',
                         help="another method's results, to compare with picture by picture")
     parser.add_argument('--measures', nargs='+', default=['default'], metavar='NAME',

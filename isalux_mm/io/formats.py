@@ -55,6 +55,10 @@ ARRAY_SUFFIX = '.npy'
 IMAGE_SUFFIXES = tuple(suffix for suffix in BY_SUFFIX if suffix != ARRAY_SUFFIX)
 SUFFIXES = tuple(BY_SUFFIX)
 WRITTEN_SUFFIXES = tuple(suffix for suffix, one in BY_SUFFIX.items() if one.depths)
+# ours: of other files; what is named so, or as a picture, is meant as a file and not as a folder
+OTHER_SUFFIXES = ('.gif', '.jp2', '.j2k', '.jpf', '.jpx', '.ppm', '.pgm', '.pbm', '.pnm', '.tga', '.exr', '.hdr',
+                  '.psd', '.svg', '.ico', '.pdf', '.txt', '.csv', '.json', '.zip', '.mp4', '.mov', '.mkv',
+                  '.avi', '.webm')
 
 
 def format_of(path: str | Path) -> Format | None:

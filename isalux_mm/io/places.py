@@ -20,19 +20,19 @@ def check_writable(path: str | Path) -> None:
         path: of the file or folder to be; folders on the way to it may be missing.
 
     Raises:
-        OSError: if it cannot; names the place.
+        OSError: if it cannot; its message is a sentence that names the place.
     """
     place = Path(path)
     folder = place if place.is_dir() else place.parent
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, f'nothing can be written there, {folder} is no folder', str(path))
+        raise NotADirectoryError(f'nothing can be written there, {folder} is no folder: {path}')
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(error.errno, f'nothing can be written there ({error.strerror})', str(path)) from error
+        raise type(error)(f'nothing can be written there ({error.strerror}): {path}') from error
 
 
 def is_of_disk(error: BaseException) -> bool:

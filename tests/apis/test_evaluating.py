@@ -173,3 +173,15 @@ def test_the_dark_inputs_of_lol_v1(shared_data):
     means = [summary.mean for summary in found.summaries['Input']]
     assert means == pytest.approx((7.77, 0.195, 18.79, 0.492), abs=6e-3)
     assert means[1::2] == pytest.approx((0.195, 0.492), abs=6e-4)
+
+
+@pytest.mark.parametrize('go_on', [False, True])
+@pytest.mark.parametrize('place', ['gt/normal0.png', 'dark/low0.png', 'ours/1.png', 'peer/low2.jpg'])
+def test_no_table_is_written_over_a_picture(folders, place, go_on):
+    for k in range(3):
+        save(folders / f'dark/low{k}.png', GT // 8)
+    before = {path: path.read_bytes() for path in folders.rglob('*') if path.is_file()}
+    with pytest.raises(ValueError, match='out must lead to other files than the inputs'):
+        evaluate_folders({'Ours': folders / 'ours', 'Peer': folders / 'peer'}, reference=folders / 'gt',
+                         low=folders / 'dark', measures=FAST, csv_path=folders / place, overwrite=True, go_on=go_on)
+    assert {path: path.read_bytes() for path in folders.rglob('*') if path.is_file()} == before

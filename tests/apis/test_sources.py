@@ -139,5 +139,5 @@ def test_home_is_known(monkeypatch, folder):
 @pytest.mark.parametrize('inputs', ['', ['a.png', '']])
 def test_an_empty_path_is_not_the_current_folder(folder, monkeypatch, inputs):
     monkeypatch.chdir(folder)
-    with pytest.raises(ValueError, match='inputs must be paths, got an empty one'):
+    with pytest.raises(ValueError, match='inputs must be no empty path'):
         gather(inputs)

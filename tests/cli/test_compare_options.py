@@ -66,3 +66,21 @@ def test_a_table_that_cannot_be_written_is_told_before_the_work(call, tmp_path):
     (tmp_path / 'file').write_text('')
     code, _, err = call('low', '--reference', 'gt', '--csv', 'file/f.csv')
     assert code and 'file is no folder' in err and not (tmp_path / 'compared').exists()
+
+
+@pytest.mark.parametrize('place', ['low/tide.png', 'gt/tide.png', 'gt/lowtide.png', 'peer/alone.png'])
+def test_no_table_is_written_over_a_picture_with_a_partner_or_without(call, tmp_path, place):
+    (tmp_path / 'peer').mkdir()
+    Image.fromarray(DARK).save(tmp_path / 'peer/alone.png')
+    before = (tmp_path / place).read_bytes()
+    code, _, err = call('low/tide.png', '--reference', 'gt', '--peers', 'peer', '--csv', place, '--overwrite')
+    assert code == 2 and f'out must lead to other files than the inputs, got {place}' in err
+    assert (tmp_path / place).read_bytes() == before
+
+
+def test_a_peer_of_another_size_has_no_figures_and_that_is_said(call, tmp_path):
+    (tmp_path / 'peer').mkdir()
+    Image.fromarray(DARK[:32]).save(tmp_path / 'peer/tide.png')
+    code, out, err = call('low/tide.png', '--reference', 'gt', '--peers', 'peer')
+    assert code == 0 and 'ours' in out
+    assert err == 'tide.png: no figures of peer, of another size than the reference\n'

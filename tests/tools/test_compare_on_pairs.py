@@ -9,6 +9,7 @@ from loading import load_tool
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
+from isalux_mm.cli.options import run_tool
 from isalux_mm.io.images import read_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +83,47 @@ def test_one_pair_that_fails_leaves_the_others(tool, pairs, monkeypatch, capsys)
     with pytest.raises(SystemExit):
         tool.main()
     assert 'values.csv exists; overwrite' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('reads', ['low', 'gt'])
+@pytest.mark.parametrize('resize', [[], ['--resize', 80, 64]])
+def test_results_are_written_over_nothing_that_is_read(tool, pairs, monkeypatch, capsys, reads, resize):
+    other = dict(low='gt', gt='low')[reads]
+    (pairs / reads).rename(pairs / 'input')
+    for path in ((pairs / 'input').iterdir()):
+        path.rename(path.with_name('low1.png'))
+    before = (pairs / 'input/low1.png').read_bytes()
+    monkeypatch.setattr(sys, 'argv', [
+        'compare_on_pairs.py', 'none.py', f'--{reads}', str(pairs / 'input'), f'--{other}', str(pairs / other), '--out',
+        str(pairs), '--overwrite', *map(str, resize)])
+    assert run_tool(tool.main) == 2
+    assert 'out must lead to other files than the inputs' in capsys.readouterr().err
+    assert (pairs / 'input/low1.png').read_bytes() == before and not (pairs / 'gamma').exists()
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (['--out', 'FOLDER', '--csv', 'FOLDER/gamma/low1.png'], 'two results would be written to one file'),
+    (['--out', 'FOLDER/low/low1.png/x'], 'low1.png is no folder'),
+    (['--csv', 'FOLDER/low/low1.png/x.csv'], 'low1.png is no folder')])
+def test_places_are_looked_at_before_the_work(tool, pairs, monkeypatch, capsys, options, message):
+    monkeypatch.setattr(tool, 'read_image', lambda path: pytest.fail('the work has begun'))
+    monkeypatch.setattr(sys, 'argv', [
+        'compare_on_pairs.py', 'none.py', '--low', str(pairs / 'low'), '--gt', str(pairs / 'gt'),
+        *(option.replace('FOLDER', str(pairs)) for option in options)])
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(run_tool(tool.main))
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_equal_names_are_pairs_first_whatever_the_sizes(tool, tmp_path):
+    for folder in ('low', 'gt'):
+        for name in ('tide.png', 'lowtide.png'):
+            write_image(tmp_path / folder / name, np.zeros((8, 8, 3)))
+    for resized in (False, True):
+        pairs = tool.find_pairs(tmp_path / 'low', tmp_path / 'gt', resized)
+        assert sorted(pairs) == [(tmp_path / 'low' / name, tmp_path / 'gt' / name)
+                                 for name in ('lowtide.png', 'tide.png')]
+    write_image(tmp_path / 'gt/tide.bmp', np.zeros((8, 8, 3)))
+    for resized in (False, True):
+        with pytest.raises(ValueError, match="share the name '.*tide'"):
+            tool.find_pairs(tmp_path / 'low', tmp_path / 'gt', resized)

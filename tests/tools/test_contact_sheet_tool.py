@@ -57,3 +57,17 @@ def test_a_broken_picture_is_named_and_the_others_drawn(tool, folder, monkeypatc
     assert call(tool, monkeypatch, '--inputs', folder / 'low', '--out', out, '--width', 48) == 1
     output = capsys.readouterr()
     assert 'low2.png: no readable picture' in output.err and '2 pictures' in output.out and out.is_file()
+
+
+def test_inputs_without_a_reference_are_named(tool, folder, monkeypatch, capsys):
+    assert call(tool, monkeypatch, '--inputs', folder / 'low', '--references', folder / 'high', '--out',
+                folder / 'sheet.png', '--width', 48) == 0
+    assert 'without a reference: low2.png, low3.png' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('place', ['low/sheet.png', 'high/sheet.png', 'low/new/sheet.png'])
+def test_a_sheet_becomes_no_input_of_the_next_run(tool, folder, monkeypatch, capsys, place):
+    with pytest.raises(SystemExit) as ended:
+        call(tool, monkeypatch, '--inputs', folder / 'low', '--references', folder / 'high', '--out', folder / place)
+    assert ended.value.code == 2 and '--out must lie outside of' in capsys.readouterr().err
+    assert not (folder / place).exists()
