@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.checks import check_seed, is_number, shown
+from isalux_mm.functional.checks import check_fields, check_seed, is_number, shown
 from isalux_mm.functional.degradation import degrade, seeded_generator
 from isalux_mm.functional.degradation_draw import sample_degradation
 from isalux_mm.functional.degradation_ranges import Degradation, DegradationRanges
@@ -26,8 +26,11 @@ def darkness_ranges(ranges: Mapping | None = None, gain: float | None = None) ->
             so. White balance, blur and noise are still drawn. `None` draws exposure and toe.
 
     Raises:
-        ValueError: if the gain is outside (0, 1], or given along with an exposure in `ranges`.
+        ValueError: if `ranges` has an unknown field or one out of its bounds, or the gain is outside (0, 1] or given
+            along with an exposure in `ranges`.
     """
+    if ranges is not None:
+        check_fields(ranges, DegradationRanges, 'ranges')
     changes: dict[str, Any] = dict(ranges or {})
     if gain is None:
         return DegradationRanges(**changes)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from isalux_mm.functional.checks import check_choice, check_seed, is_list, is_number, shown
+from isalux_mm.functional.checks import check_choice, check_fields, check_seed, is_list, is_number, shown
 from isalux_mm.functional.degradation import seeded_generator
 from isalux_mm.functional.degradation_draw import synthesize_pair
-from isalux_mm.functional.degradation_ranges import BASES
+from isalux_mm.functional.degradation_ranges import BASES, DegradationRanges
 from isalux_mm.functional.pair_mixture import LUMA_BAND, PairMixture, check_band, keep_luma, mixed_pair
 from isalux_mm.registry import TRANSFORMS
 
@@ -46,6 +46,10 @@ class SynthesizeLowLight(BaseTransform):
                  target_luma: tuple[float, float] | None = None,
                  seed: int | None = None):
         check_choice(base, BASES, 'base')
+        if ranges is not None:
+            check_fields(ranges, DegradationRanges, 'ranges')
+        if mixture is not None:
+            check_fields(mixture, PairMixture, 'mixture')
         self.ranges = replace(BASES[base], **(ranges or {}))
         self.mixture = None if mixture is None else PairMixture(**mixture)
         if target_luma is not None:

@@ -1,6 +1,7 @@
 """One place for clear errors: shapes, ranges, choices. Every message names the argument, the expectation, the find."""
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -93,6 +94,16 @@ def check_names(values: Collection, name: str, least: int = 0) -> None:
     if not (fits and len(values) >= least and all(isinstance(value, str) or is_whole(value) for value in values)):
         wanted = f'{least} or more names' if least else 'names'
         raise ValueError(f'{name} must be a list of {wanted}, got {shown(values)}')
+
+
+def check_fields(changes: Any, kind: type, name: str) -> None:
+    """Raises a `ValueError` if `changes` is no mapping, or has a key that is no field of `kind`, a dataclass."""
+    names = [field.name for field in fields(kind)]
+    if not isinstance(changes, Mapping):
+        raise ValueError(f'{name} must be a mapping of {names}, got {shown(changes)}')
+    unknown = [key for key in changes if key not in names]
+    if unknown:
+        raise ValueError(f'{name} must have no keys but {names}, got {unknown}')
 
 
 def is_number(value: Any) -> bool:

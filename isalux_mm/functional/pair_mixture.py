@@ -40,7 +40,7 @@ class PairMixture:
     Attributes:
         chart_share: probability of a chart (see `charts.draw_chart`) in the photograph's place; charts know no cast and
             no matrix.
-        lamp_share: probability of lamps laid over the photograph.
+        lamp_share: probability of lamps laid over the photograph; at most what `chart_share` leaves counts.
         pale_share: probability of a photograph with paler colours: rooms are greyer than landscapes.
         pale: what its colours' distance from the luma is multiplied by, drawn evenly.
 

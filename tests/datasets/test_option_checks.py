@@ -130,6 +130,18 @@ def test_a_field_that_makes_no_sense_is_refused_by_name(option, field):
                 d.DarkenImage({field.name: value})
 
 
+@pytest.mark.parametrize(('make', 'option'), [
+    pytest.param(make, option, id=f'{make.__name__}-{option}')
+    for make, options in ((d.SynthesizeLowLight, ('ranges', 'mixture')), (d.DarkenImage, ('ranges', )))
+    for option in options])
+def test_a_field_that_is_none_is_refused_and_the_option_named(make, option):
+    with pytest.raises(ValueError, match=rf"^{option} must have no keys but \['.*got \['stop', 3\]"):
+        make(**{option: {'stop': (-2, -1), 3: 1}})
+    for value in ([1, 2], 'jpeg_share', 5):
+        with pytest.raises(ValueError, match=rf'^{option} must be a mapping of .*got'):
+            make(**{option: value})
+
+
 @pytest.mark.parametrize('changes', [
     dict(jpeg_quality=(0, 90)), dict(jpeg_quality=(50, 101)), dict(highlights=(-1.0, 2.0))], ids=str)
 def test_ranges_have_their_bounds(changes):

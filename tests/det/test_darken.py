@@ -261,3 +261,13 @@ def test_reference_of_a_set_on_disk(coco):
 def test_set_without_references_is_refused(coco):
     with pytest.raises(ValueError, match='expected a reference for every image, .* got none for 6 such as 0.png'):
         TRANSFORMS.build(dict(type='LoadReferenceImage', ann_file=str(coco / 'bright.json')))
+
+
+@pytest.mark.parametrize('key', ['id', 'file_name', 'height', 'width'])
+def test_a_record_that_states_too_little_is_told_before_any_work(coco, key):
+    content = json.loads((coco / 'bright.json').read_text())
+    del content['images'][3][key]
+    (coco / 'bright.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'bright.json: expected images with id, file_name, .*got images\[3\] = '):
+        run_tool(coco, 'dark')
+    assert not (coco / 'dark').exists()

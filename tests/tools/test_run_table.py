@@ -238,6 +238,24 @@ def test_a_wrong_table_is_refused(rows, message, tmp_path):
         tables.read_table(tmp_path / 't.py')
 
 
+@pytest.mark.parametrize('only', ['low1', 5, [1.5], []])
+def test_pictures_that_count_are_a_list_of_names(only, tmp_path):
+    (tmp_path / 't.py').write_text(f"title, shows = 'a', 'b'\nsets = dict(s=dict(low='d', only={only!r}))\nrows = []\n")
+    with pytest.raises(ValueError, match='only of set s must be a list of 1 or more names, got'):
+        tables.read_table(tmp_path / 't.py')
+
+
+def test_a_set_has_every_picture_that_it_names_and_no_two_of_one_name(tmp_path):
+    for name in ('low1.png', 'low12.png'):
+        write_image(tmp_path / name, np.zeros((4, 4, 3), np.float32))
+    assert [*tables.EvaluationSet('s', tmp_path, only=('1', )).inputs().values()] == [tmp_path / 'low1.png']
+    with pytest.raises(FileNotFoundError, match=r"set s: names in only have no picture in .*: \['2', 'nope'\]"):
+        tables.EvaluationSet('s', tmp_path, only=('1', '2', 'nope.png')).inputs()
+    write_image(tmp_path / 'normal1.png', np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(ValueError, match='set s: two pictures of one name, .*low1.png and .*normal1.png'):
+        tables.EvaluationSet('s', tmp_path).inputs()
+
+
 def test_wrong_use(folder, capsys):
     assert call(folder, '--rows', 'Nobody') == 2 and 'Nobody' in capsys.readouterr().err
 

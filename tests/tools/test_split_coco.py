@@ -28,6 +28,17 @@ def test_the_files(tmp_path, capsys):
     assert sizes == [6, 2] and 'choose.json: 2 images, 4 boxes' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(('name', 'record'), [('images', dict(file_name='a.jpg')), ('annotations', dict(id=1)),
+                                              ('images', 'a.jpg')], ids=str)
+def test_a_record_that_states_too_little(tmp_path, capsys, name, record):
+    broken = content(8)
+    broken[name].insert(2, record)
+    (tmp_path / 'all.json').write_text(json.dumps(broken))
+    with pytest.raises(SystemExit):
+        tool.main([str(tmp_path / 'all.json'), '--out', str(tmp_path / 'out')])
+    assert f'got {name}[2] = {record}' in capsys.readouterr().err and not (tmp_path / 'out').exists()
+
+
 @pytest.mark.parametrize(('number', 'every', 'message'), [(3, 4, 'at least 4 images'), (3, 1, 'at least 2, got 1')])
 def test_wrong_use(number, every, message):
     with pytest.raises(ValueError, match=message):

@@ -1,15 +1,15 @@
 """Annotation files in COCO's format, read for other tools."""
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def read_coco(path: Path, lists: Sequence[str] = ('images', 'annotations')) -> dict:
+def read_coco(path: Path, lists: Mapping[str, Sequence[str]]) -> dict:
     """The content of a COCO file.
 
     Args:
         path: of the file.
-        lists: that it must have.
+        lists: that it must have, and what every record of each must state.
 
     Raises:
         OSError: if it cannot be read.
@@ -23,4 +23,8 @@ def read_coco(path: Path, lists: Sequence[str] = ('images', 'annotations')) -> d
     if missing:
         raise ValueError(f'{path}: expected a COCO file with lists {", ".join(lists)}, got none of '
                          f'{", ".join(missing)}')
+    for name, keys in lists.items():
+        for number, record in enumerate(content[name]):
+            if not isinstance(record, dict) or not record.keys() >= set(keys):
+                raise ValueError(f'{path}: expected {name} with {", ".join(keys)}, got {name}[{number}] = {record}')
     return content

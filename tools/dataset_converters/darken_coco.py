@@ -37,6 +37,8 @@ from isalux_mm.io.names import check_products
 from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import signals_interrupt, write_json
 
+WANTED = ('id', 'file_name', 'height', 'width')  # of an image
+
 
 def darken_record(record: dict, images: Path, out: Path, ranges: DegradationRanges, seed: int) -> dict:
     """Makes one image dark, unless its file is there, and returns its COCO record.
@@ -123,8 +125,8 @@ def changes(text: str) -> dict:
     """
     try:
         found = json.loads(text)
-        DegradationRanges(**found)
-    except (TypeError, ValueError) as error:
+        darkness_ranges(found)
+    except ValueError as error:
         raise argparse.ArgumentTypeError(f'expected JSON of fields of DegradationRanges and their values, got {text} '
                                          f'({error})') from None
     return found
@@ -148,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     check_writable(options.out)
     ranges = darkness_ranges(options.ranges, options.gain)
-    content = read_coco(options.annotations, ['images'])
+    content = read_coco(options.annotations, dict(images=WANTED))
     check_products([options.out / name for name in ('annotations.json', 'settings.json')], [options.annotations])
     check_names(content['images'])
     settings = dict(annotations=options.annotations.name, seed=options.seed, gain=options.gain, ranges=asdict(ranges))

@@ -15,6 +15,7 @@ from isalux_mm.cli.options import add_overwrite_option, count, demand_free, run_
 from isalux_mm.io.whole_file import write_json
 
 NAMES = ('learn', 'choose')
+WANTED = dict(images=('id', ), annotations=('image_id', ))
 
 
 def split(content: dict, every: int) -> tuple[dict, dict]:
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     for target in targets:
         demand_free(parser, target, overwrite=options.overwrite, read=[options.annotations])
     try:
-        parts = split(read_coco(options.annotations), options.every)
+        parts = split(read_coco(options.annotations, WANTED), options.every)
     except ValueError as error:
         parser.error(str(error))
     for target, part in zip(targets, parts):

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from peers.catalog import NAMES, PEERS
 
 from isalux_mm.datasets.image_datasets import image_key, pair_key
-from isalux_mm.functional.checks import check_choice
+from isalux_mm.functional.checks import check_choice, check_names
 from isalux_mm.io.images import list_images
 
 MEASURED, TRAINED, PUBLISHED = 'measured', 'trained here', 'published'
@@ -41,7 +41,8 @@ class EvaluationSet:
         """The inputs that count, by `pair_key`.
 
         Raises:
-            FileNotFoundError: if there are none.
+            FileNotFoundError: if there are none, or none of a name in `only`.
+            ValueError: if two differ in nothing but suffix or prefix.
         """
         return self._pictures(self.low)
 
@@ -49,7 +50,8 @@ class EvaluationSet:
         """The references, likewise; empty for sets without.
 
         Raises:
-            FileNotFoundError: if there are none, or fewer than inputs.
+            FileNotFoundError: if there are none, none of a name in `only`, or fewer than inputs.
+            ValueError: if two differ in nothing but suffix or prefix.
         """
         if self.gt is None:
             return {}
@@ -60,12 +62,21 @@ class EvaluationSet:
         return found
 
     def _pictures(self, folder: Path) -> dict[str, Path]:
-        keys = None if self.only is None else {image_key(name) for name in self.only}
-        found = {pair_key(path.relative_to(folder)): path for path in list_images(folder)}
-        kept = {key: path for key, path in found.items() if keys is None or image_key(key) in keys}
-        if not kept:
+        found: dict[str, Path] = {}
+        for path in list_images(folder):
+            first = found.setdefault(pair_key(path.relative_to(folder)), path)
+            if first != path:
+                raise ValueError(f'set {self.name}: two pictures of one name, {first} and {path}')
+        if self.only is not None:
+            keys = {image_key(name) for name in self.only}
+            kept = {key: path for key, path in found.items() if image_key(path.name) in keys}
+            unknown = sorted(keys - {image_key(path.name) for path in kept.values()})
+            if unknown:
+                raise FileNotFoundError(f'set {self.name}: names in only have no picture in {folder}: {unknown}')
+            found = kept
+        if not found:
             raise FileNotFoundError(f'set {self.name}: no pictures in {folder}')
-        return kept
+        return found
 
 
 @dataclass(frozen=True)
@@ -195,7 +206,7 @@ def _known(kind: type, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
     """An entry with lists as tuples and folders as paths.
 
     Raises:
-        ValueError: if it has a key that `kind` has not.
+        ValueError: if it has a key that `kind` has not, or an `only` that is no list of names.
     """
     names = {f.name for f in fields(kind)}
     unknown = sorted(set(entry) - names)
@@ -204,6 +215,7 @@ def _known(kind: type, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
     converted: dict[str, Any] = {}
     for key, value in entry.items():
         if key == 'only' and value is not None:
+            check_names(value, f'only of {what}', least=1)
             value = tuple(str(item) for item in value)
         elif key in ('low', 'gt') and value is not None:
             value = Path(value)
