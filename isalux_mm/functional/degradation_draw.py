@@ -40,6 +40,7 @@ CHECKED_PIXELS = 1000  # about as many are developed in full to set the exposure
 BLACK_JITTER = 0.2  # standard deviation of a channel's black level around the picture's, as a share of it; ours
 CALM_NOISE = 0.25  # what the noise of a well-lit picture fades to; ours
 MOST_NOISE = 0.5  # deviation of the noise as a share of the low image's mean luma; ours
+NOISY_LIGHT = 0.8  # mean linear light above which a picture's noise is that of one of this; ours
 GAIN_LIMIT = (0.1, 10.0)  # of a cast in one round; ours
 CAST_ROUNDS = 3
 TYPICAL_CONTRAST = 3.0  # of a reference, between its anchors; ours
@@ -237,8 +238,11 @@ def _over_green(pixels: np.ndarray) -> np.ndarray:
 
 
 def _with_noise(reference: np.ndarray, draw: Degradation, levels: float) -> Degradation:
-    """Shot and read noise scaled to a deviation in 8-bit levels where the low image has its mean luma."""
-    light = max(_mean_light(reference, draw) * 2.0**draw.stops, EPS**2)
+    """Shot and read noise scaled to a deviation in 8-bit levels where the low image has its mean luma.
+
+    Of a picture that is nearly white it is the deviation somewhat below: white is clipped, and shows no noise.
+    """
+    light = float(np.clip(_mean_light(reference, draw) * 2.0**draw.stops, EPS**2, NOISY_LIGHT))
     luma = float(process(np.array(light, np.float32), draw.toe))
     deviation = np.sqrt(draw.shot * light + draw.read**2) / light * _exponent(light, draw.toe) * luma
     factor = min(levels / 255, MOST_NOISE * luma) / max(deviation, EPS**2)

@@ -30,7 +30,9 @@ NEUTRAL = dict(
     tinted_share=0.0,
     camera_share=0.0,
     saturation=(1.0, 1.0),
-    black=(0.0, 0.0))
+    black=(0.0, 0.0),
+    red_black=(0.0, 0.0),
+    blue_black=(0.0, 0.0))
 
 
 @dataclass(frozen=True)

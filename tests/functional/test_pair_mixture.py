@@ -39,6 +39,26 @@ def test_charts_are_neutral_in_their_share(coffee):
         assert np.ptp(casts) < 0.15 or low.mean() < 8 / 255  # noise and rounding
 
 
+def test_charts_know_no_colour_whatever_cameras_do(coffee):
+    ranges = replace(
+        CAMERAS, noise_levels=(1e-3, 1e-3), tinted_share=1.0, camera_share=1.0, gain_jitter=0.3, black=(0.1, 0.2),
+        red_black=(0.1, 0.2), blue_black=(-0.2, -0.1))
+    for low, _, draw in drawn(coffee, ranges, PairMixture(chart_share=1.0), 60):
+        if not draw.highlights:  # lamps are coloured
+            assert np.ptp(low.mean((0, 1))) < 1 / 255
+
+
+@pytest.mark.parametrize('luma', [0.8, 0.9, 0.97, 1.0])
+def test_what_is_nearly_white_has_little_noise(luma):
+    """White is clipped: a deviation that is measured there says nothing of what is to be drawn."""
+    image = np.clip(np.random.default_rng(0).normal(luma, 0.02, (32, 32, 3)), 0, 1).astype(np.float32)
+    ranges = replace(CAMERAS, lit_share=1.0, extreme_share=0.0)
+    calm = [(low, target) for low, target, draw in drawn(image, ranges, PHOTOGRAPHS) if draw.own_target]
+    assert len(calm) > 10
+    for low, target in calm:
+        assert (low - target).std() < 2 / 255
+
+
 def test_a_bright_chart_is_never_black(coffee):
     """Black means black: a field of a mean of 4 levels or more does not fall below them."""
     ranges = replace(CAMERAS, extreme_share=1.0, lit_share=0.0, extreme_ratio=(0.005, 0.01))
