@@ -39,7 +39,7 @@ def test_charts_are_neutral_in_their_share(coffee):
         assert np.ptp(casts) < 0.15 or low.mean() < 8 / 255  # noise and rounding
 
 
-def test_charts_know_no_colour_whatever_cameras_do(coffee):
+def test_charts_stay_neutral_whatever_cameras_do(coffee):
     ranges = replace(
         CAMERAS, noise_levels=(1e-3, 1e-3), tinted_share=1.0, camera_share=1.0, gain_jitter=0.3, black=(0.1, 0.2),
         red_black=(0.1, 0.2), blue_black=(-0.2, -0.1))

@@ -60,3 +60,31 @@ def barred(top, bottom, left=0, right=0, level=0.0):
 def test_bars_are_black_even_and_at_both_edges(bars, window):
     found = without_bars(barred(*bars))
     assert (None if found is None else tuple(found)) == window
+
+
+def fall_off(kind):
+    """A scale of 0 to 1 that falls off to black at the edges, (120, 160, 1)."""
+    y, x = np.mgrid[-1:1:120j, -1:1:160j]
+    scale = dict(spot=np.clip(1 - np.hypot(x, y), 0, None), ramp=1 - np.abs(x),
+                 vignette=np.clip(np.cos(1.6 * x) * np.cos(1.6 * y), 0, None)**2)[kind]
+    return scale[..., None].astype(np.float32)
+
+
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('most', [4 / 255, 0.02, 0.1, 0.4])
+@pytest.mark.parametrize('kind', ['spot', 'vignette', 'ramp'])
+def test_what_falls_off_to_black_has_no_bars(kind, most, bits):
+    image = np.repeat(fall_off(kind), 3, axis=2) * np.float32(most)
+    assert without_bars((np.round(image * (2**bits - 1)) / (2**bits - 1)).astype(np.float32)) is None
+
+
+@pytest.mark.parametrize('level', [3 / 255, 0.02, 0.3])
+@pytest.mark.parametrize('blur', [1, 3])
+def test_noisy_pictures_of_any_darkness_have_their_bars(level, blur):
+    rng = np.random.default_rng(0)
+    image = np.full((120, 160, 3), level) * np.linspace(0.7, 1.3, 120)[:, None, None]
+    image += rng.normal(0, level / 3, image.shape)
+    image[:16] = image[-16:] = 0
+    image = np.stack([np.convolve(column, np.ones(blur) / blur, 'same') for column in image.reshape(120, -1).T], 1)
+    found = without_bars(np.round(image.reshape(120, 160, 3).clip(0, 1) * 255).astype(np.float32) / 255)
+    assert found is not None and abs(found.top - 16) <= 1 and abs(found.bottom - 104) <= 1
