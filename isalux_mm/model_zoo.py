@@ -16,6 +16,7 @@ WEIGHTS = PACKAGE / 'weights'
 # OpenMMLab's place for configs in a wheel; beside the package in a checkout
 CONFIG_FOLDERS = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
 CONFIG_SUFFIX = '.py'
+CONFIG_KINDS = ('.py', '.json', '.yaml', '.yml')  # of files that mmengine reads
 CONFIG_KEY = 'config'  # in the metadata of a weights file: the name of its config
 DEFAULT_MODEL = 'isalux_general'
 
@@ -107,6 +108,30 @@ def find_config(name: str | Path) -> Path:
         return packaged
     raise FileNotFoundError(f'config must be an existing file or one of the package, such as '
                             f'{shown(p.stem for p in folder.glob("isalux*.py"))}, got {name}')
+
+
+def check_config_file(path: str | Path, name: str = 'config') -> None:
+    """Raises a `ValueError` if a file is none that mmengine reads as a config: a picture or weights say."""
+    if Path(path).suffix not in CONFIG_KINDS:
+        raise ValueError(f'{name} must be a config file ({", ".join(CONFIG_KINDS)}), got {path}')
+
+
+def read_config(path: str | Path, name: str = 'config', *, key: str | None = None) -> Config:
+    """The content of a config file.
+
+    Args:
+        path: of the file.
+        name: the argument's name in an error.
+        key: that it must have.
+
+    Raises:
+        ValueError: if the file is of another kind or lacks the key.
+    """
+    check_config_file(path, name)
+    cfg = Config.fromfile(path)
+    if key is not None and cfg.get(key) is None:
+        raise ValueError(f'{name} must be a config with {key}, got {path} with {sorted(cfg)}')
+    return cfg
 
 
 def network_config(name: str) -> dict:

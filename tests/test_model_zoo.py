@@ -6,7 +6,7 @@ import torch
 from mmengine.runner import load_checkpoint
 
 from isalux_mm import ISALuxNeck, LowLightEnhancer, list_models
-from isalux_mm.model_zoo import find_config, find_weights, network_config, packaged_models
+from isalux_mm.model_zoo import find_config, find_weights, network_config, packaged_models, read_config
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import MODELS
 
@@ -97,3 +97,14 @@ def test_a_model_is_described_by_a_whole_sentence():
     for model in packaged_models().values():
         assert model.summary[0].isupper() and model.summary.endswith('.') and '. ' not in model.summary
         assert '#' not in model.summary and model.summary.split()[0] in model.config.read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize(('name', 'content', 'message'), [
+    ('a.png', '', r"--config must be a config file \(.py, .json, .yaml, .yml\), got a.png"),
+    ('a.safetensors', '', '--config must be a config file .* got a.safetensors'),
+    ('a.json', '{"network": 1}', r"--config must be a config with model, got a.json with \['network'\]"),
+])
+def test_what_is_no_config_of_a_model_is_named(name, content, message):
+    Path(name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_config(name, '--config', key='model')

@@ -18,7 +18,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 from test_dark import behind, with_darkness
@@ -26,6 +25,7 @@ from test_dark import behind, with_darkness
 from isalux_mm.cli.options import count, demand_checkpoint, demand_files, demand_packaged, gain, run_tool
 from isalux_mm.cli.process import keep_memory
 from isalux_mm.cli.test import load_checkpoint
+from isalux_mm.model_zoo import read_config
 from isalux_mm.registry import MODELS
 
 VARIANTS = ('isalux_detect:64:full', 'isalux_detect:64:fast', 'isalux_detect_small:64:fast',
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         demand_packaged(parser, '--variants', name)
     keep_memory()
     torch.set_num_threads(options.threads)
-    cfg = Config.fromfile(options.config)
+    cfg = read_config(options.config, key='model')
     init_default_scope('mmdet')
     import isalux_mm.det  # noqa: F401  registers the chain
     set_of = copy.deepcopy(cfg.test_dataloader.dataset)

@@ -36,6 +36,7 @@ from isalux_mm.cli.options import count as a_count
 from isalux_mm.cli.options import gain as a_gain
 from isalux_mm.functional.safeguards import light
 from isalux_mm.io.whole_file import write_json
+from isalux_mm.model_zoo import read_config
 
 GAINS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 EDGES = (0.0, 0.01, 0.02, 0.03, 0.045, 0.065, 0.09, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 1.0)  # of the bins of light
@@ -106,7 +107,7 @@ def chain_of_config(path: Path, checkpoint: str, changes: dict) -> tuple[Config,
     """The config and its chain, without a fade, in eval mode."""
     from isalux_mm.cli.test import load_checkpoint
     from isalux_mm.registry import MODELS
-    cfg = Config.fromfile(path)
+    cfg = read_config(path, key='model')
     cfg.merge_from_dict({**changes, 'model.enhancer.fade': None})
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model: Any = MODELS.build({'_scope_': 'isalux_mm', **cfg.model})

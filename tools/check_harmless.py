@@ -10,11 +10,9 @@ factor. What no data is given for is left out. The exit status is 1 where a dema
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from torch import Tensor
 
 from isalux_mm.cli.options import (
@@ -39,10 +37,11 @@ from isalux_mm.evaluation.harmlessness import (
     measure_gray,
     measure_well_lit,
 )
+from isalux_mm.functional.image_quality import WINDOW
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, read_image
-from isalux_mm.model_zoo import find_model
+from isalux_mm.model_zoo import find_model, read_config
 from isalux_mm.registry import MODELS
 
 NAMES = 'lol_v1_holdout'  # in the config of --names
@@ -57,7 +56,7 @@ def load_network(model: str, checkpoint: str | None, options: dict | None) -> Ne
     else:
         found = find_model(model)
         path, weights = found.config, Path(checkpoint or found.weights)
-    config = Config.fromfile(path)
+    config = read_config(path, 'model', key='model')
     config.merge_from_dict(options or {})
     built = MODELS.build(dict(config.model, _scope_='isalux_mm')).eval()
     load_checkpoint(built, weights)
@@ -70,13 +69,22 @@ def read(path: str | Path) -> Tensor:
 
 
 def well_lit(folder: Path, count: int, attempts: Attempts) -> list[Tensor]:
-    """The first photographs of a folder that can be read and are well lit.
+    """The first photographs of a folder that can be read, are well lit and large enough for SSIM.
 
     Raises:
         ValueError: if there are less than `count`.
     """
-    photographs = (to_tensor(image)[None] for _, image in read_each(list_images(folder), attempts))
-    found = list(islice(filter(is_well_lit, photographs), count))
+    found: list[Tensor] = []
+    for path, image in read_each(list_images(folder), attempts):
+        with attempts.attempt(str(path)):
+            if not is_well_lit(to_tensor(image)[None]):
+                continue
+            if min(image.shape[:2]) < WINDOW:
+                raise ValueError(f'SSIM needs {WINDOW} x {WINDOW} pixels or more, got '
+                                 f'{image.shape[1]} x {image.shape[0]}')
+            found.append(to_tensor(image)[None])
+        if len(found) == count:
+            break
     if len(found) < count:
         raise ValueError(f'--photos must hold {count} photographs with a mean luma of 0.3 and more, '
                          f'{folder} has {len(found)}')
@@ -103,7 +111,7 @@ def names_in(config: Path) -> list[str | int]:
     Raises:
         ValueError: if it has none.
     """
-    names = Config.fromfile(config).get(NAMES)
+    names = read_config(config, '--names').get(NAMES)
     if not names:
         raise ValueError(f'--names must be a config with {NAMES}, a list of names, got {config}')
     return list(names)
@@ -140,8 +148,10 @@ def main() -> int:
     values: dict[str, float] = {}
     if args.photos:
         attempts = Attempts()
-        photographs = well_lit(args.photos, args.count, attempts)
-        show_failures(attempts)  # others stand in for them
+        try:
+            photographs = well_lit(args.photos, args.count, attempts)
+        finally:
+            show_failures(attempts)  # others stand in for them
         values |= measure_well_lit(network, photographs)
     values |= measure_gray(network)
     if args.photos:

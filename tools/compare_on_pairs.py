@@ -14,7 +14,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
 from peers.classical import clahe, gamma
 from rich.console import Console
 from rich.progress import track
@@ -40,6 +39,7 @@ from isalux_mm.io.images import list_images, read_image, write_image
 from isalux_mm.io.names import beside, check_products
 from isalux_mm.io.places import check_writable
 from isalux_mm.io.whole_file import check_free
+from isalux_mm.model_zoo import read_config
 from isalux_mm.registry import MODELS
 
 COLUMNS = ('PSNR', 'SSIM', 'PSNR GT-mean', 'SSIM GT-mean')
@@ -48,7 +48,7 @@ Method = Callable[[np.ndarray], np.ndarray]
 
 def load_network(config: str, checkpoint: str) -> Method:
     """The checkpoint's network as a function of a picture."""
-    model = MODELS.build(dict(Config.fromfile(config).model, _scope_='isalux_mm')).eval()
+    model = MODELS.build(dict(read_config(config, key='model').model, _scope_='isalux_mm')).eval()
     load_checkpoint(model, checkpoint)
 
     @torch.no_grad()

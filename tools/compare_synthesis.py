@@ -3,20 +3,20 @@
 
 PHOTOS is a folder of well-lit photographs, or several; a real set is a folder that holds pairs in low/ and high/.
 Every photograph is made dark once by the training's synthesis, of a base or, with --config, as that config does it,
-colour grading included; well-lit draws and charts are left out, for the real sets have none. Cells are medians with the
+colour grading included; well-lit draws and charts are left out, for the real sets have none. Pictures that cannot be
+read or measured are named, and the others counted. Cells are medians with the
 10th to the 90th percentile; isalux_mm/functional/pair_statistics.py says what each statistic is. Of real pairs these
 numbers alone are taken.
 """
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-from mmengine.config import Config
 from rich.console import Console
 from rich.progress import track
 
@@ -24,12 +24,14 @@ from isalux_mm.cli.options import count, count_or_none, demand_pictures, run_too
 from isalux_mm.datasets.grading import GradeReference
 from isalux_mm.datasets.image_datasets import PairedImageDataset
 from isalux_mm.functional.degradation import seeded_generator
+from isalux_mm.functional.degradation_draw import synthesize_pair
 from isalux_mm.functional.degradation_ranges import BASES, DegradationRanges
 from isalux_mm.functional.pair_mixture import LUMA_BAND, PairMixture, keep_luma, mixed_pair
 from isalux_mm.functional.pair_statistics import PairStatistics, pair_statistics, spans
 from isalux_mm.functional.resizing import shrink
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, read_image
+from isalux_mm.model_zoo import read_config
 from isalux_mm.registry import TRANSFORMS
 
 ROWS = dict(
@@ -51,15 +53,20 @@ ROWS = dict(
     red_noise='noise, red over green',
     blue_noise='noise, blue over green',
     clipped='share of values at zero')
+USED = ('SynthesizeLowLight', 'KeepLuma', 'GradeReference')  # of a pipeline's steps
+SYNTHETIC = 'synthesis'  # the column beside the real sets
 ROUNDING = 0.005  # of the cells
 Spans = dict[str, tuple[float, float, float]]
 
 
-def real_pairs(dataset: PairedImageDataset, count: int | None) -> Iterator[PairStatistics]:
-    """Statistics of real pairs, `count` of them evenly over the sorted names."""
-    for k in evenly(len(dataset), count):
-        info = dataset.get_data_info(k)
-        yield pair_statistics(read_image(info['low_path']), read_image(info['gt_path']))
+def real_pairs(dataset: PairedImageDataset, count: int | None, attempts: Attempts) -> Iterator[PairStatistics]:
+    """Statistics of real pairs, `count` of them evenly over the sorted names, of those that can be measured."""
+    for info in (dataset.get_data_info(k) for k in evenly(len(dataset), count)):
+        found = None
+        with attempts.attempt(str(info['low_path'])):
+            found = pair_statistics(read_image(info['low_path']), read_image(info['gt_path']))
+        if found is not None:
+            yield found
 
 
 class Synthesis(NamedTuple):
@@ -70,47 +77,68 @@ class Synthesis(NamedTuple):
         mixture: shares of what else is drawn.
         grade: what draws the reference's look, if anything does.
         luma_band: what the reference's mean luma is kept in; `None` leaves it as it is.
+        target_luma: mean and standard deviation that it is drawn with, in the place of a mixture; `None` for none.
     """
     ranges: DegradationRanges
     mixture: PairMixture = PairMixture()
     grade: GradeReference | None = None
     luma_band: tuple[float, float] | None = LUMA_BAND
+    target_luma: tuple[float, float] | None = None
 
 
 def synthesis_of(config: Path, photos: Sequence[Path] = ()) -> Synthesis:
     """As a training config makes its photographs dark: those of one of these folders, or else the first it names.
 
     Raises:
-        ValueError: if none of its pipelines does.
+        ValueError: if none of its pipelines does, by a step `SynthesizeLowLight`.
     """
-    parts, found = [Config.fromfile(config).train_dataloader.dataset], {}
+    loader = read_config(config, '--config').get('train_dataloader') or {}
+    parts, found = [loader.get('dataset')], {}
     while parts:
         part = parts.pop(0)
-        parts += part.get('datasets', [])
-        steps = {step.type: TRANSFORMS.build(step) for step in part.get('pipeline', [])}
+        if not isinstance(part, Mapping):
+            continue
+        parts += [*part.get('datasets', []), part.get('dataset')]
+        named = {name_of(step): step for step in part.get('pipeline', [])}
+        steps = {name: TRANSFORMS.build(named[name]) for name in USED if name in named}
         if made := steps.get('SynthesizeLowLight'):
             kept = steps.get('KeepLuma')
-            found[Path(part.get('data_root', '')).resolve()] = Synthesis(
+            found[Path(part.get('data_root') or '').resolve()] = Synthesis(
                 made.ranges, made.mixture or PairMixture(lamp_share=0.0, pale_share=0.0), steps.get('GradeReference'),
-                kept.band if kept else made.luma_band)
+                kept.band if kept else made.luma_band, made.target_luma)
     if not found:
-        raise ValueError(f'--config must be a config that trains on photographs made dark, got {config}')
+        raise ValueError(f'--config must be a config that trains on photographs made dark, got {config}, '
+                         'without a step SynthesizeLowLight in a training pipeline')
     return next((found[folder.resolve()] for folder in photos if folder.resolve() in found), next(iter(found.values())))
+
+
+def name_of(step: object) -> str:
+    """The type of a pipeline's step, without its scope."""
+    kind = step.get('type', '') if isinstance(step, Mapping) else step
+    return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
 
 
 def synthetic_pairs(photos: list[Path], synthesis: Synthesis, count: int | None, *, max_side: int, seed: int,
                     attempts: Attempts) -> Iterator[PairStatistics]:
-    """Statistics of photographs made dark, `count` of them evenly over the sorted names, of those that can be read."""
+    """Statistics of photographs made dark, `count` of them evenly over the sorted names, of those that can be read
+    and measured."""
     ranges = replace(synthesis.ranges, lit_share=0.0, exposed_share=0.0)
     mixture = replace(synthesis.mixture, chart_share=0.0)
     for path, photo in read_each((photos[k] for k in evenly(len(photos), count)), attempts):
-        rng, image = seeded_generator(seed, path.name), shrink(photo, max_side)
-        if synthesis.grade:
-            image = synthesis.grade.drawn(image, rng.spawn(1)[0])
-        if synthesis.luma_band is not None:
-            image = keep_luma(image, synthesis.luma_band)
-        low, reference, _ = mixed_pair(image, ranges, mixture, rng)
-        yield pair_statistics(low, reference)
+        found = None
+        with attempts.attempt(str(path)):
+            rng, image = seeded_generator(seed, path.name), shrink(photo, max_side)
+            if synthesis.grade:
+                image = synthesis.grade.drawn(image, rng.spawn(1)[0])
+            if synthesis.luma_band is not None:
+                image = keep_luma(image, synthesis.luma_band)
+            if synthesis.target_luma is None:
+                low, reference, _ = mixed_pair(image, ranges, mixture, rng)
+            else:
+                low, reference, _ = synthesize_pair(image, ranges, synthesis.target_luma, rng)
+            found = pair_statistics(low, reference)
+        if found is not None:
+            yield found
 
 
 def evenly(total: int, count: int | None) -> list[int]:
@@ -150,9 +178,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--max-side', type=count, default=640, help='photographs are shrunk to this longest side')
     parser.add_argument('--seed', type=count_or_none, default=0)
     args = parser.parse_args()
-    for real in args.real:
-        if '=' not in real:
+    names = [real.partition('=')[0].strip() for real in args.real]
+    for name, real in zip(names, args.real):
+        if '=' not in real or not name:
             parser.error(f'--real must be NAME=FOLDER, got {real}')
+        if name == SYNTHETIC or names.count(name) > 1:
+            parser.error(f'--real must have names of their own, beside {SYNTHETIC}, got {real}')
     pairs = (Path(real.partition('=')[2]) / kind for real in args.real for kind in ('low', 'high'))
     demand_pictures(parser, *args.photos, *pairs)
     return args
@@ -163,25 +194,30 @@ def main() -> int:
     cv2.setNumThreads(1)
     photos = sorted(path for folder in args.photos for path in list_images(folder))
     show = partial(track, console=Console(stderr=True))  # the table alone goes to the output
+    attempts = Attempts()
     try:
         found = {name: PairedImageDataset(folder, dict(low='low', gt='high'))
                  for name, folder in (one.split('=', 1) for one in args.real)}
         for dataset in found.values():
             dataset.full_init()  # names that have no partner come to light ahead of all work
         synthesis = synthesis_of(args.config, args.photos) if args.config else Synthesis(BASES[args.base])
-        real = {name: spans(list(show(real_pairs(dataset, args.count), description=name)))
-                for name, dataset in found.items()}
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    attempts = Attempts()
+    real = {}
+    for name, dataset in found.items():
+        measured = list(show(real_pairs(dataset, args.count, attempts), description=name))
+        if not measured:
+            show_failures(attempts)
+            raise ValueError(f'--real {name}: expected pairs that can be measured, found none')
+        real[name] = spans(measured)
     made = synthetic_pairs(photos, synthesis, args.count, max_side=args.max_side, seed=args.seed, attempts=attempts)
     statistics = list(show(made, description='synthesis'))
     failed = show_failures(attempts)
     if not statistics:
         return failed
     synthetic = spans(statistics)
-    print(markdown({**real, 'synthesis': synthetic}))
+    print(markdown({**real, SYNTHETIC: synthetic}))
     for line in uncovered(synthetic, real):
         print(f'not spanned: {line}', file=sys.stderr)
     return failed

@@ -34,8 +34,10 @@ from isalux_mm.cli.options import (
 from isalux_mm.datasets.transforms import to_tensor
 from isalux_mm.evaluation.harmlessness import is_well_lit
 from isalux_mm.io.attempts import Attempts
+from isalux_mm.io.formats import BY_SUFFIX
 from isalux_mm.io.images import list_images, read_each, read_image, write_image
-from isalux_mm.visualization.contact_sheet import draw_contact_sheet
+from isalux_mm.io.limits import PictureTooLargeError, limits_in_force
+from isalux_mm.visualization.contact_sheet import draw_contact_sheet, sheet_size
 from isalux_mm.visualization.panels import to_array
 
 ROWS = ('input', 'output', 'reference')
@@ -69,6 +71,22 @@ def inputs_of(inputs: dict[Path, list[Path]], well_lit: bool,
                 yield (name if len(inputs) == 1 else folder.name / name).as_posix(), path, image
 
 
+def check_size(columns: list[list[tuple[int, int]]], out: Path, *, per_band: int, width: int) -> None:
+    """Checks, before the work, that the sheet of pictures of these sizes can be drawn, written and read again.
+
+    Raises:
+        ValueError: if it would be too large.
+    """
+    height, length = sheet_size(columns, per_band=per_band, width=width)
+    made, one = f'--columns {per_band} and --width {width} make too large a sheet', BY_SUFFIX[out.suffix.lower()]
+    if one.longest is not None and max(height, length) > one.longest:
+        raise ValueError(f'{made}: {length} x {height} pixels, a side of {one.name} may have {one.longest:,}')
+    try:
+        limits_in_force().check(length, height)
+    except PictureTooLargeError as error:
+        raise ValueError(f'{made}: {error}') from error
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='name of a packaged model, or a config file')
@@ -100,6 +118,9 @@ def main() -> int:
     references = references_of(found, args.references)
     columns, tone, attempts = [], Tone(highlights='clip' if args.clip else 'soft'), Attempts()
     inputs = list(islice(inputs_of(found, args.well_lit, attempts), args.count))
+    if inputs:  # references are taken to have the sizes of their inputs
+        check_size([[image.shape[:2]] * (3 if path in references else 2) for _, path, image in inputs], args.out,
+                   per_band=args.columns, width=args.width)
     for caption, path, image in track(inputs, 'pictures'):
         with attempts.attempt(caption):
             low = to_tensor(image)[None]

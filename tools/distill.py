@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -37,9 +36,9 @@ from isalux_mm.functional.resizing import resize, shrink
 from isalux_mm.inference.prepare import prepare_for_inference
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.io.whole_file import whole_file
-from isalux_mm.model_zoo import CONFIG_KEY, find_model
+from isalux_mm.model_zoo import CONFIG_KEY, find_model, read_config
 from isalux_mm.models.base import build_network
-from isalux_mm.models.pretrained import load_weights
+from isalux_mm.models.pretrained import half_precision, load_weights
 from isalux_mm.registry import MODELS
 
 # ours, all of these
@@ -148,6 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
                 read=[options.config, find_model(options.teacher).weights, *paths])
     if len(paths) <= options.held_out:
         parser.error(f'--photographs must hold more than --held-out {options.held_out}, got {len(paths)}')
+    cfg = read_config(options.config, key='model')
     init_default_scope('isalux_mm')
     torch.manual_seed(options.seed)
     teacher = build_network(options.teacher)
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     low, target = lessons([paths[i] for i in order], prepare_for_inference(teacher), options.draws, options.short_side,
                           options.seed)
     known = len(low) - options.held_out * options.draws
-    model = MODELS.build({**Config.fromfile(options.config).model, 'init_cfg': None})
+    model = MODELS.build({**cfg.model, 'init_cfg': None})
     network = taught(model.network, low[:known], target[:known], steps=options.steps, batch_size=options.batch_size,
                      rate=options.rate, seed=options.seed)
     if options.held_out:
@@ -165,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
             before = F.l1_loss(low[known:], target[known:]).item()
         print(f'held out: {error:.4f} from the teacher, the dark pictures {before:.4f}')
     model.network.load_state_dict(network.state_dict())
-    state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    state = half_precision(model.state_dict(), name='the taught network')
     with whole_file(options.weights, overwrite=options.overwrite) as file:
         file.write(save(state, metadata={CONFIG_KEY: options.config.stem, 'source': options.teacher}))
     print(f'{options.weights}: {sum(value.numel() for value in state.values()):,} numbers')

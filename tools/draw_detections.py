@@ -39,6 +39,7 @@ from isalux_mm.cli.options import (
 from isalux_mm.inference.fast import MODES
 from isalux_mm.io.attempts import Attempts
 from isalux_mm.io.images import list_images, read_each, write_image
+from isalux_mm.model_zoo import read_config
 from isalux_mm.visualization.contact_sheet import draw_contact_sheet
 
 # ExDark's classes in the order of its list, by their names in COCO
@@ -135,9 +136,9 @@ class Variant:
     def __init__(self, config: Path, checkpoint: Path, enhancer: str | None, *, short_side: int | None,
                  mode: str, fade: bool, least_score: float):
         from mmdet.apis import init_detector
-        from mmengine.config import Config, ConfigDict
+        from mmengine.config import ConfigDict
         self.least_score = least_score
-        cfg: Any = Config.fromfile(config)
+        cfg: Any = read_config(config, key='model')
         if enhancer is not None:
             network = network_of(enhancer)
             neck = dict(type='isalux_mm.ISALuxNeck', network=network, frozen=True, work_short_side=short_side,

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from isalux_mm.cli.options import ConfigOptions, demand_files, run_tool
 from isalux_mm.cli.options import count as a_count
+from isalux_mm.model_zoo import read_config
 from isalux_mm.registry import MODELS
 
 
@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, key='model')
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     torch.manual_seed(0)  # an untrained gate chooses by chance, and experts of several kinds differ in cost

@@ -55,10 +55,14 @@ def load_prior(weights: Path, short_side: int, *, least_luma: float = LEAST_LUMA
 
 
 def real_pairs(folder: Path, attempts: Attempts) -> Iterator[Pair]:
-    """Pairs of equal names of `low` and `high`, of which both can be read."""
+    """Pairs of equal names of `low` and `high`, of which both can be read and have one size."""
     for low, dark in read_each(list_images(folder / 'low'), attempts):
-        for _, bright in read_each([folder / 'high' / low.name], attempts):
-            yield to_tensor(dark)[None], to_tensor(bright)[None]
+        for high, bright in read_each([folder / 'high' / low.name], attempts):
+            if dark.shape == bright.shape:
+                yield to_tensor(dark)[None], to_tensor(bright)[None]
+            else:
+                attempts.fail(str(low), ValueError(f'expected the size of {high}, {bright.shape[1]} x '
+                                                   f'{bright.shape[0]}, got {dark.shape[1]} x {dark.shape[0]}'))
 
 
 def darkened(folder: Path, gain: float, seed: int, attempts: Attempts) -> Iterator[Pair]:
@@ -121,13 +125,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('stock', type=Path, help='weights that were started from; they label the bright pictures')
     parser.add_argument('--adapted', type=Path, default=PACKAGED, help="weights to judge; the package's if left out")
-    parser.add_argument('--pairs', type=Path, nargs='*', default=[], help='folders with low and high')
-    parser.add_argument('--photos', type=Path, nargs='*', default=[], help='folders of well-lit photographs')
-    parser.add_argument('--gains', type=gain, nargs='*', default=[1, 0.12, 0.02, 0.004])
+    parser.add_argument('--pairs', type=Path, nargs='+', default=[], help='folders with low and high')
+    parser.add_argument('--photos', type=Path, nargs='+', default=[], help='folders of well-lit photographs')
+    parser.add_argument('--gains', type=gain, nargs='+', default=[1, 0.12, 0.02, 0.004])
     parser.add_argument('--seed', type=count_or_none, default=0)
     parser.add_argument('--short-side', type=count, default=257)
     parser.add_argument('--resamples', type=count, default=1000, help='resampled sets of pictures')
     options = parser.parse_args(arguments)
+    if not options.pairs and not options.photos:
+        parser.error('expected --pairs or --photos, got neither')
     demand_pictures(parser, *(pairs / kind for pairs in options.pairs for kind in ('low', 'high')), *options.photos)
     demand_checkpoint(parser, 'stock', options.stock)
     demand_checkpoint(parser, '--adapted', options.adapted)
@@ -135,8 +141,9 @@ def main(arguments: list[str] | None = None) -> int:
     stock = load_prior(options.stock, side, least_luma=0)
     priors = (stock, load_prior(options.stock, side), load_prior(options.adapted, side))
     attempts = Attempts()
+    again = Attempts()  # of pairs that are read a second time
     sets = {f'{folder}, low': real_pairs(folder, attempts) for folder in options.pairs}
-    sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder, attempts))
+    sets |= {f'{folder}, high': ((bright, bright) for _, bright in real_pairs(folder, again))
              for folder in options.pairs}
     sets |= {f'{folder}, gain {gain:g}': darkened(folder, gain, options.seed, attempts)
              for folder in options.photos for gain in options.gains}
@@ -144,6 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, pairs in sets.items():
         counts = counts_of(pairs, stock, priors)
         if not len(counts[0]):
+            show_failures(attempts)
             parser.error(f'{name}: expected pictures that can be read, found none')
         print(row(name, counts, resamples=options.resamples), flush=True)
     return show_failures(attempts)

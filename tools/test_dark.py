@@ -30,6 +30,7 @@ from isalux_mm.cli.options import (
 )
 from isalux_mm.inference.fast import MODES
 from isalux_mm.io.whole_file import write_text
+from isalux_mm.model_zoo import check_config_file
 
 LOADING = 'LoadImageFromFile'
 
@@ -110,6 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.enhancer:
         demand_packaged(parser, '--enhancer', options.enhancer)
     try:
+        check_config_file(options.config)
         cfg = prepared(Config.fromfile(options.config, import_custom_modules=False), options)
     except ValueError as error:
         parser.error(str(error))

@@ -14,7 +14,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from torch import nn
 
-from isalux_mm.model_zoo import find_model
+from isalux_mm.model_zoo import find_model, read_config
 from isalux_mm.models.base import build_network
 from isalux_mm.models.pretrained import check_shapes, read_state_dict
 from isalux_mm.registry import MODELS, SCOPE
@@ -55,7 +55,8 @@ class NetworkInferencer:
         self.cfg, packaged = config_of(model)
         self.device = reachable_device(device or get_device())
         if 'model' not in self.cfg:
-            raise ValueError(f"model must be a config with a 'model', got keys {list(self.cfg)[:5]}")
+            given = getattr(self.cfg, 'filename', None) or 'one'
+            raise ValueError(f"model must be a config with a 'model', got {given} with keys {list(self.cfg)[:5]}")
         weights = packaged if weights is None else weights
         network = self._network()
         if weights is not None:
@@ -75,6 +76,10 @@ class NetworkInferencer:
     def _network(self) -> nn.Module:
         """The network of the config, without weights."""
         if self.cfg.model.get('type') not in ENHANCERS:
+            if not isinstance(getattr(self.model, 'network', None), nn.Module):
+                given = getattr(self.cfg, 'filename', None) or 'a config'
+                raise ValueError(f"model must be a config of an enhancer, such as {ENHANCERS[0]}, which has a network; "
+                                 f"got {given} of {type(self.model).__name__}")
             return self.model.network
         network = self.cfg.model.network
         return build_network(network if isinstance(network, str) else {'_scope_': self.scope, **network})
@@ -99,7 +104,7 @@ def config_of(model: ModelLike) -> tuple[Config | ConfigDict, Path | None]:
     """
     if isinstance(model, str | Path):
         if Path(model).is_file():
-            return Config.fromfile(model), None
+            return read_config(model, 'model'), None
         found = find_model(str(model))
         return Config.fromfile(found.config), found.weights
     if isinstance(model, Config | ConfigDict):

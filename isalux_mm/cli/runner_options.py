@@ -31,15 +31,16 @@ def config_of(args: argparse.Namespace) -> 'Config':
     """The config of the options of `add_runner_options`.
 
     Raises:
-        WrongUseError: if there is no such config.
+        WrongUseError: if there is no such config, or the file is none.
     """
     from mmengine.config import Config
 
-    from isalux_mm.model_zoo import find_config
+    from isalux_mm.model_zoo import check_config_file, find_config
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         path = find_config(args.config)
-    except FileNotFoundError as error:
+        check_config_file(path)
+    except (FileNotFoundError, ValueError) as error:
         raise WrongUseError(str(error)) from error
     cfg = Config.fromfile(path)
     if args.cfg_options:

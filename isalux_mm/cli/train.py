@@ -5,12 +5,13 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from isalux_mm.cli.options import count_or_none
+from isalux_mm.cli.options import WrongUseError, count_or_none
 from isalux_mm.cli.runner_options import add_runner_options, config_of, disk_errors_told
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+OF_OTHER_WRAPPERS = ('loss_scale', 'dtype', 'use_fsdp')  # options of mmengine's AmpOptimWrapper alone
 AUTO, STOPPED, INTERRUPTED = 'auto', 1, 130
 
 
@@ -78,7 +79,11 @@ def train(cfg: 'Config', args: argparse.Namespace) -> int:
 
 
 def set_resume(cfg: 'Config', resume: str | None) -> None:
-    """Finds what to resume from: `resume` as of the option, or what the config says."""
+    """Finds what to resume from: `resume` as of the option, or what the config says.
+
+    Raises:
+        WrongUseError: if a file that is named is no checkpoint of a training.
+    """
     from isalux_mm.engine.training import resume_from
     from isalux_mm.engine.work_folder import checkpoint_of
     if resume is None and not cfg.get('resume'):
@@ -89,7 +94,30 @@ def set_resume(cfg: 'Config', resume: str | None) -> None:
         print(f'isalux train: there is no checkpoint in {cfg.work_dir} yet, the training starts', file=sys.stderr)
         cfg.resume = False
         return
+    if named:
+        check_resumable(named, '--resume' if resume else 'load_from')
     resume_from(cfg, str(found))
+
+
+def check_resumable(checkpoint: str, name: str) -> None:
+    """Looks, before the run, whether a file holds all that a training goes on from; other addresses are left to
+    mmengine.
+
+    Raises:
+        WrongUseError: if it does not.
+    """
+    from isalux_mm.engine.work_folder import damage
+    from isalux_mm.io.checkpoint_file import CheckpointError
+    from isalux_mm.model_zoo import find_weights
+    path = find_weights(checkpoint)
+    try:
+        reason = damage(path) if path.is_file() else None
+    except CheckpointError as error:
+        raise WrongUseError(f'{name}: {error}') from error
+    if reason is not None:
+        hint = '. To start from its weights alone: --cfg-options load_from=FILE' if reason.startswith('lacks') else ''
+        raise WrongUseError(
+            f'{name} must be a checkpoint that a training has written, got {path}, which {reason}{hint}')
 
 
 def set_mixed_precision(cfg: 'Config') -> None:
@@ -97,6 +125,8 @@ def set_mixed_precision(cfg: 'Config') -> None:
     from mmengine.device import get_device
     if get_device() == 'cpu':
         cfg.optim_wrapper.type = 'isalux_mm.BFloat16OptimWrapper'
+        for option in OF_OTHER_WRAPPERS:
+            cfg.optim_wrapper.pop(option, None)
     else:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')

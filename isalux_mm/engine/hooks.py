@@ -192,6 +192,9 @@ class CompileBlocksHook(Hook):
 
     Args:
         mode: of `torch.compile`.
+
+    Raises:
+        ValueError: before training, if the model does not say what of it is to be compiled.
     """
 
     def __init__(self, mode: str = 'default'):
@@ -201,6 +204,9 @@ class CompileBlocksHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Puts the compiled functions in; the work is done at the first iteration."""
         model: Any = unwrapped(runner.model)
+        if not hasattr(model, 'parts_to_compile'):
+            raise ValueError('CompileBlocksHook compiles the blocks of an enhancer alone, got a '
+                             f'{type(model).__name__}; without it in custom_hooks any model will do')
         self._compiled = [(part, torch.compile(part.forward, dynamic=False, mode=self.mode))
                           for part in model.parts_to_compile()]
         self._put_in()

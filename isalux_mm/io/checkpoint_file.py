@@ -21,6 +21,8 @@ SAFETENSORS = '.safetensors'
 LEGACY_MAGIC = 0x1950a86a20f9469cfc6c  # PyTorch's, at the start of its files of before 1.6
 LEGACY_PROTOCOL = 1001
 ZIP_START = b'PK\3\4'
+STARTS = (b'PK', b'\x80')  # of PyTorch's files, a zip archive or a pickle
+LENGTH = 8  # bytes of the length of safetensors' header
 HEAD, LITTLE_ENDIAN = 8, b'little'  # bytes of a legacy storage's length; the order that every file of today has
 COMPILED, DISTRIBUTED = '_orig_mod.', 'module.'  # what torch.compile and DistributedDataParallel put ahead of names
 SWITCH = '--trust-checkpoint'
@@ -120,6 +122,8 @@ def _renamed(state: dict, distributed: bool) -> dict:
 
 def _read(file: BinaryIO, path: Path) -> Any:
     """The content of an open file; whatever goes wrong in it is a `CheckpointError` that names `path`."""
+    _check_kind(file.read(LENGTH + 1), path)
+    file.seek(0)
     try:
         if path.suffix == SAFETENSORS:
             from safetensors.torch import load
@@ -140,6 +144,17 @@ def _read(file: BinaryIO, path: Path) -> Any:
     except Exception as error:  # a damaged file can fail in any way
         raise CheckpointError(f'checkpoint {path} must hold plain tensors (safetensors, or a file of torch.save), but '
                               f'it is damaged or of another kind: {type(error).__name__}: {error}') from error
+
+
+def _check_kind(head: bytes, path: Path) -> None:
+    """Raises a `CheckpointError` if a file does not begin as a checkpoint does, or as one of another suffix."""
+    safe = head[LENGTH:] == b'{'  # safetensors: a header of JSON behind its length
+    if path.suffix == SAFETENSORS and safe or path.suffix != SAFETENSORS and head.startswith(STARTS):
+        return
+    kind = 'safetensors' if safe else 'a file of torch.save' if head.startswith(STARTS) else None
+    found = f'{kind} under a name of the other kind' if kind else 'no checkpoint'
+    raise CheckpointError(f'checkpoint {path} must hold plain tensors (safetensors, or a file of torch.save), but it '
+                          f'is {found}')
 
 
 def _read_zip(file: BinaryIO) -> Any:

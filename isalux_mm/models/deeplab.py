@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isalux_mm.functional.checks import check_choice, check_range
+from isalux_mm.functional.checks import check_choice, check_positive, check_range
 from isalux_mm.functional.exposure import expose, missing_stops
 from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.models.mobilenet import InvertedResidual, convolution, mobilenet_layers
@@ -121,6 +121,9 @@ class PackagedSemanticPrior(SegmentationPrior):
         least_luma: mean luma that darker pictures are brought to; 0 takes every picture as a bright one.
         force: exponent of the stops. The package's weights were trained at 1 and serve better at 1.5: what they learned
             is needed in deep darkness, and little of it in mild.
+
+    Raises:
+        ValueError: if an option is out of its range.
     """
     classes = VOC_CLASSES
 
@@ -135,6 +138,7 @@ class PackagedSemanticPrior(SegmentationPrior):
             f'{__name__}.DeepLabMobileNetV2', len(self.classes), module_args=dict(width=width),
             checkpoint=checkpoint or str(PACKAGED), short_side=short_side, mean=(MIDDLE, ) * 3, std=(MIDDLE, ) * 3)
         check_range(least_luma, 0, 1, 'least_luma')
+        check_positive(force, 'force')
         self.least_luma, self.force = least_luma, force
 
     def init_weights(self) -> None:

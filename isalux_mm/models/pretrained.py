@@ -6,6 +6,7 @@ import torch
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
+from isalux_mm.functional.checks import check_finite
 from isalux_mm.io.checkpoint_file import read_checkpoint
 from isalux_mm.model_zoo import find_weights, packaged_models, shown
 
@@ -64,6 +65,19 @@ def check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, name
         shown = '; '.join(
             f'{key}: expected {tuple(own[key].shape)}, got {tuple(state[key].shape)}' for key in wrong[:3])
         raise ValueError(f'{name} is of another architecture or width, {len(wrong)} tensors differ in shape: {shown}')
+
+
+def half_precision(state: Mapping[str, Tensor], *, name: str) -> dict[str, Tensor]:
+    """The tensors as a package holds them: floating ones in half precision, contiguous.
+
+    Raises:
+        ValueError: if one holds NaN or infinities, or numbers that half precision has not, beyond 65,504.
+    """
+    halves = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
+    for key, value in halves.items():
+        if value.is_floating_point():
+            check_finite(value, f'{name}: {key} in half precision, up to 65,504,')
+    return halves
 
 
 def fetch_torchvision_weights(entry: str, *, option: str, alternative: str) -> Mapping[str, Tensor]:

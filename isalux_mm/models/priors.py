@@ -8,6 +8,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from isalux_mm.functional import illumination
+from isalux_mm.functional.checks import check_count
 from isalux_mm.functional.resizing import reduced_size
 from isalux_mm.models.base import InitializedModule
 from isalux_mm.models.pretrained import fetch_torchvision_weights, load_weights
@@ -90,7 +91,7 @@ class SegmentationPrior(FrozenModule):
         std: RGB, by which it is divided then.
 
     Raises:
-        ValueError: if `module` cannot be imported or `short_side` is below 1.
+        ValueError: if `module` cannot be imported or `short_side` is no whole number from 1 up.
     """
 
     def __init__(self,
@@ -104,8 +105,7 @@ class SegmentationPrior(FrozenModule):
                  mean: Sequence[float] = IMAGENET_MEAN,
                  std: Sequence[float] = IMAGENET_STD):
         super().__init__()
-        if short_side < 1:
-            raise ValueError(f'short_side must be at least 1 pixel, got {short_side}')
+        check_count(short_side, 'short_side')
         self.network = _resolve(module)(**(module_args or {}))
         self.out_channels = num_classes
         self.checkpoint, self.output_key, self.short_side = checkpoint, output_key, short_side

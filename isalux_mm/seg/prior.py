@@ -71,8 +71,8 @@ class MMSegSemanticPrior(SegmentationPrior):
         short_side: short side of the picture that is segmented, in pixels (ours; paper silent).
 
     Raises:
-        ValueError: if there is no such file, or the config has no model, no data preprocessor for images, or one output
-            channel alone.
+        ValueError: if there is no such file, the config has no model, no data preprocessor for images, or one output
+            channel alone, or `short_side` is no whole number from 1 up.
     """
 
     def __init__(self, segmentor: str | dict, *, checkpoint: str | None = None, short_side: int = 256):

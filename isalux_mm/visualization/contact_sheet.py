@@ -41,6 +41,25 @@ def draw_contact_sheet(columns: Sequence[tuple[str, Sequence[np.ndarray]]], rows
     return np.asarray(sheet)
 
 
+def sheet_size(columns: Sequence[Sequence[tuple[int, int]]], *, per_band: int = 6, width: int = 240) -> tuple[int, int]:
+    """Height and width of the sheet that `draw_contact_sheet` makes.
+
+    Args:
+        columns: height and width of the pictures of every column.
+        per_band: as there.
+        width: as there.
+    """
+    bands = [columns[i:i + per_band] for i in range(0, len(columns), per_band)]
+    height = sum(sum(max(_height(*sizes[row], width) for sizes in band if row < len(sizes)) + GAP
+                     for row in range(max(map(len, band)))) + CAPTION for band in bands)
+    return height + BAND_GAP * (len(bands) - 1), MARGIN + min(per_band, len(columns)) * (width + GAP)
+
+
+def _height(height: int, width: int, shown: int) -> int:
+    """Of a picture that is shown at another width."""
+    return max(round(height * shown / width), 1)
+
+
 def _band(columns: Sequence[tuple[str, Sequence[np.ndarray]]], rows: Sequence[str], count: int,
           width: int) -> Image.Image:
     """One band, as wide as `count` columns; pictures of a row share the height of the tallest."""
@@ -65,7 +84,7 @@ def _band(columns: Sequence[tuple[str, Sequence[np.ndarray]]], rows: Sequence[st
 
 def _resized(picture: np.ndarray, width: int) -> Image.Image:
     image = Image.fromarray(picture)
-    return image.resize((width, max(round(image.height * width / image.width), 1)), Image.Resampling.LANCZOS)
+    return image.resize((width, _height(image.height, image.width, width)), Image.Resampling.LANCZOS)
 
 
 def _cut(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -14,7 +14,7 @@ from isalux_mm.apis import EnhanceInferencer, Tone
 from isalux_mm.apis import inferencer as module
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.io.picture_file import read_picture
-from isalux_mm.model_zoo import find_model
+from isalux_mm.model_zoo import find_config, find_model
 from isalux_mm.models.pretrained import read_state_dict
 from isalux_mm.registry import INFERENCERS, MODELS
 
@@ -334,10 +334,10 @@ def test_memory_stays_flat(tiny, tmp_path):
 
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(model='isalux_none'), "model must be one of .*isalux_zero_shot.* got 'isalux_none'"),
-    (dict(dtype='int8'), 'dtype must be one of'),
-    (dict(tile=-1), 'tile must be at least 0'),
-    (dict(model=Config(TINY)), 'weights must be given'),
-    (dict(model=Config(dict(network=1))), "config with a 'model'"),
+    (dict(dtype='int8'), 'dtype must be one of'), (dict(tile=-1), 'tile must be at least 0'),
+    (dict(model=Config(TINY)), 'weights must be given'), (dict(model=Config(dict(network=1))), "config with a 'model'"),
+    (dict(model=find_model('isalux_lol').weights), 'model must be a config file .* got .*isalux_lol.safetensors'),
+    (dict(model=find_config('semantic_prior/dark_adaptation')), 'of an enhancer, .*dark_adaptation.py of PriorAdapt'),
 ])
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):

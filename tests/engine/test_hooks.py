@@ -11,7 +11,7 @@ import torch
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from isalux_mm.engine.hooks import SaveEnhancedHook, usage
+from isalux_mm.engine.hooks import CompileBlocksHook, SaveEnhancedHook, usage
 from isalux_mm.models.gates import Routing
 from isalux_mm.registry import DATASETS, MODELS
 from isalux_mm.structures import EnhanceDataSample
@@ -228,3 +228,9 @@ def test_ema_checkpoints_and_resume_meet_the_hidden_network(tmp_path):
     resumed._experiment_name = 'resumed'
     resumed.train()
     assert resumed.iter == 6
+
+
+def test_a_model_without_blocks_to_compile_is_told():
+    runner = SimpleNamespace(model=torch.nn.Linear(1, 1))
+    with pytest.raises(ValueError, match='CompileBlocksHook compiles the blocks of an enhancer alone, got a Linear'):
+        CompileBlocksHook().before_train(runner)

@@ -261,3 +261,19 @@ def test_texts_of_configs_do_not_reach_mmengine(tmp_path):
 
 def test_nothing_of_the_table_is_a_function_of_python():
     assert not [name for name, make in TABLE.items() if make in vars(builtins).values()]
+
+
+@pytest.mark.parametrize(('name', 'content', 'reason'), [
+    ('picture.png', b'\x89PNG\r\n\x1a\n' + bytes(99), 'it is no checkpoint'),
+    ('picture.pth', b'\xff\xd8\xff\xe0' + bytes(99), 'it is no checkpoint'),
+    ('empty.pth', b'', 'it is no checkpoint'),
+    ('text.safetensors', b'no checkpoint', 'it is no checkpoint'),
+    ('safe.pth', bytes(8) + b'{}', 'it is safetensors under a name of the other kind'),
+    ('plain.safetensors', b'PK\3\4' + bytes(99), 'it is a file of torch.save under a name of the other kind'),
+])
+def test_what_is_no_checkpoint_is_called_so(tmp_path, name, content, reason):
+    """Trust, which would not make it one, is not spoken of."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=reason) as error:
+        read_checkpoint(tmp_path / name)
+    assert '--trust-checkpoint' not in str(error.value)

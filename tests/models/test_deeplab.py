@@ -214,3 +214,16 @@ def test_package_holds_weights_and_license():
 def test_unknown_width():
     with pytest.raises(ValueError, match=r'width must be one of \[0.5, 1.0\], got 0.75'):
         DeepLabMobileNetV2(0.75)
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (dict(force=0), 'force must be positive, got 0'),
+    (dict(force=-1.5), 'force must be positive, got -1.5'),
+    (dict(force=float('nan')), 'force must be positive, got nan'),
+    (dict(force='1'), "force must be positive, got '1'"),
+    (dict(short_side=2.5), 'short_side must be a whole number of 1 or more, got 2.5'),
+    (dict(short_side='257'), "short_side must be a whole number of 1 or more, got '257'"),
+])
+def test_numbers_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        PackagedSemanticPrior(**options)

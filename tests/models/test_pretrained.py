@@ -10,7 +10,7 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from safetensors.torch import save_file
 from torch import nn
 
-from isalux_mm.models.pretrained import load_weights, read_state_dict
+from isalux_mm.models.pretrained import half_precision, load_weights, read_state_dict
 
 
 class Payload:
@@ -89,3 +89,10 @@ def test_prefix_is_taken_off(tmp_path):
     torch.save({f'network.{k}': v for k, v in source.state_dict().items()}, tmp_path / 'whole.pth')
     load_weights(target, tmp_path / 'whole.pth', name='layer', prefix='network.')
     torch.testing.assert_close(target.weight, source.weight)
+
+
+def test_half_precision_keeps_whole_numbers_and_names_what_it_has_not():
+    packed = half_precision(dict(a=torch.ones(2, 3).T, n=torch.tensor([70000])), name='x.pth')
+    assert packed['a'].dtype == torch.float16 and packed['a'].is_contiguous() and packed['n'].tolist() == [70000]
+    with pytest.raises(ValueError, match=r'x.pth: b in half precision, up to 65,504, must be finite, got 1 .* of 2'):
+        half_precision(dict(a=torch.ones(2), b=torch.tensor([1.0, 7e4])), name='x.pth')

@@ -71,7 +71,7 @@ def test_a_failing_download_says_what_to_do(monkeypatch, tmp_path):
 @pytest.mark.parametrize('options, message', [
     (dict(module='torch.nn.Nothing', num_classes=4), "importable dotted path, got 'torch.nn.Nothing'"),
     (dict(module='nodots', num_classes=4), "importable dotted path, got 'nodots'"),
-    (dict(module='torch.nn.Conv2d', num_classes=4, module_args=ARGS, short_side=0), 'short_side must be at least 1'),
+    (dict(module='torch.nn.Conv2d', num_classes=4, module_args=ARGS, short_side=0), 'short_side must be a whole'),
 ])
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):

@@ -96,3 +96,13 @@ def test_pairs_go_together(tool, folder, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         call(tool, monkeypatch, capsys, 'isalux_zero_shot', '--low', folder / 'low')
     assert '--low and --gt go together' in capsys.readouterr().err
+
+
+def test_a_photograph_too_small_for_ssim_is_named_and_left_out(tool, folder, monkeypatch, capsys):
+    write_image(folder / 'photos/aa.png', np.full((10, 40, 3), 0.5))
+    monkeypatch.setattr(sys, 'argv', ['check_harmless.py', str(folder / 'plain.py'), str(folder / 'plain.pth'),
+                                      '--photos', str(folder / 'photos'), '--count', '2', '--exposed', '1'])
+    tool.main()
+    found = capsys.readouterr()
+    assert f'{folder}/photos/aa.png: SSIM needs 11 x 11 pixels or more, got 40 x 10' in found.err
+    assert 'SSIM' in found.out

@@ -102,3 +102,25 @@ def test_of_a_chain_it_is_the_enhancer(tmp_path, state):
     packed = publisher.packaged_weights(find_config(CONFIG), [tmp_path / 'chain.pth'])
     assert packed.keys() == state.keys()
     torch.testing.assert_close(packed['network.embed.weight'], state['network.embed.weight'].half())
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 65520.0])
+def test_what_half_precision_has_not_is_refused(tmp_path, state, value):
+    """65,504 is its largest number, and 65,520 the first that rounds to infinity."""
+    checkpoint, weights = tmp_path / 'iter_7.pth', tmp_path / 'weights.safetensors'
+    for bad, last in ((value, False), (65504.0, True)):
+        changed = dict(state)
+        changed['network.to_rgb.bias'] = torch.full_like(state['network.to_rgb.bias'], bad)
+        torch.save(changed, checkpoint)
+        command = [str(find_config(CONFIG)), str(checkpoint), str(weights)]
+        if last:
+            assert publisher.main(command) == 0
+            continue
+        with pytest.raises(ValueError, match='iter_7.pth: network.to_rgb.bias in half precision, .* must be finite'):
+            publisher.main(command)
+        assert not weights.exists()
+
+
+def test_a_config_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='config must be a config with model, got .*default_runtime.py'):
+        publisher.packaged_weights(find_config('_base_/default_runtime'), [tmp_path / 'a.pth'])

@@ -114,3 +114,56 @@ def test_a_set_has_a_name(tool, folders, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         call(tool, monkeypatch, folders / 'photos', '--real', 'nameless')
     assert '--real must be NAME=FOLDER, got nameless' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('sets', 'message'), [
+    (['a={0}/real', 'a={0}/other'], 'must have names of their own, beside synthesis, got a='),
+    (['synthesis={0}/real'], 'must have names of their own, beside synthesis, got synthesis='),
+    (['={0}/real'], '--real must be NAME=FOLDER, got ='),
+])
+def test_sets_have_names_of_their_own(tool, folders, monkeypatch, capsys, sets, message):
+    with pytest.raises(SystemExit) as ended:
+        call(tool, monkeypatch, folders / 'photos', *(f'--real={one.format(folders)}' for one in sets))
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_what_is_too_small_is_named_and_the_others_count(tool, folders, monkeypatch, capsys):
+    for name in ('photos', 'real/low', 'real/high'):
+        write_image(folders / name / 'small.png', np.full((8, 40, 3), 0.5, np.float32))
+    assert call(tool, monkeypatch, folders / 'photos', '--real', f'mine={folders / "real"}') == 1
+    found = capsys.readouterr()
+    assert found.out.startswith('| | mine | synthesis |')
+    for name in ('photos', 'real/low'):
+        assert f'{folders / name}/small.png: low and reference must have one size of 16' in found.err
+    for name in ('0', '1'):
+        (folders / f'real/low/{name}.png').unlink()
+        (folders / f'real/high/{name}.png').unlink()
+    with pytest.raises(ValueError, match='--real mine: expected pairs that can be measured, found none'):
+        call(tool, monkeypatch, folders / 'photos', '--real', f'mine={folders / "real"}')
+
+
+def test_a_target_of_the_luma_is_the_configs(tool, folders):
+    """Its mean is met by every reference where its deviation is nothing."""
+    config = folders / 'target.py'
+    config.write_text("train_dataloader = dict(dataset=dict(type='Repeated', dataset=dict(type='Any', pipeline=["
+                      "dict(type='Unknown'), dict(type='isalux_mm.SynthesizeLowLight', base='lol', "
+                      'target_luma=(0.35, 0.0))])))')
+    synthesis = tool.synthesis_of(config)
+    assert synthesis.target_luma == (0.35, 0.0) and synthesis.luma_band is None
+    made = tool.synthetic_pairs(tool.list_images(folders / 'photos'), synthesis, None, max_side=100, seed=0,
+                                attempts=tool.Attempts())
+    assert [pair.reference_luma for pair in made] == pytest.approx([0.35, 0.35], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    'name', ['semantic_prior/dark_adaptation', 'dark_coco/yolox_nano_joint', '_base_/default_runtime'])
+def test_a_config_that_makes_no_photographs_dark(tool, name):
+    if 'coco' in name:
+        pytest.importorskip('mmdet')
+    with pytest.raises(ValueError, match='made dark, got .*without a step SynthesizeLowLight in a training pipeline'):
+        tool.synthesis_of(CONFIGS / f'{name}.py')
+
+
+def test_a_config_is_a_config(tool, folders):
+    with pytest.raises(ValueError, match='--config must be a config file .* got .*0.png'):
+        tool.synthesis_of(folders / 'photos/0.png')

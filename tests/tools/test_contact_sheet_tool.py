@@ -71,3 +71,13 @@ def test_a_sheet_becomes_no_input_of_the_next_run(tool, folder, monkeypatch, cap
         call(tool, monkeypatch, '--inputs', folder / 'low', '--references', folder / 'high', '--out', folder / place)
     assert ended.value.code == 2 and '--out must lie outside of' in capsys.readouterr().err
     assert not (folder / place).exists()
+
+
+@pytest.mark.parametrize(('options', 'name', 'message'), [
+    (['--columns', '100', '--width', '30000'], 'sheet.jpg', '--columns 100 and --width 30000 .* JPEG may have 65,500'),
+    (['--columns', '1', '--width', '20000'], 'sheet.png', '--columns 1 and --width 20000 make too large a sheet: '),
+])
+def test_a_sheet_that_is_too_large_is_refused_before_the_work(tool, folder, monkeypatch, options, name, message):
+    monkeypatch.setattr(tool.EnhanceInferencer, 'enhance', lambda *args: pytest.fail('work before the size was seen'))
+    with pytest.raises(ValueError, match=message):
+        call(tool, monkeypatch, '--inputs', folder / 'low', '--out', folder / name, *options)

@@ -113,3 +113,19 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ai_edge_litert', None)
     with pytest.raises(SystemExit, match='pip install ai-edge-litert'):
         converter.litert()
+
+
+@pytest.mark.parametrize('content', [b'', b'TFL3', b'\x89PNG\r\n\x1a\n' + bytes(99), b'PK\3\4' + bytes(99)])
+def test_a_file_of_another_kind_is_named(tmp_path, content):
+    (tmp_path / 'other.tflite').write_bytes(content)
+    with pytest.raises(ValueError, match='other.tflite: expected a TFLite file, got one of another kind'):
+        converter.convert(tmp_path / 'other.tflite')
+
+
+@pytest.mark.parametrize(
+    'content', [b'\x1c\0\0\0TFL3', b'\x1c\0\0\0TFL3' + bytes(99), b'\xff' * 4 + b'TFL3' + bytes(99)])
+def test_a_damaged_file_is_named(tmp_path, content):
+    pytest.importorskip('ai_edge_litert', reason='TFLite files are read with ai-edge-litert')
+    (tmp_path / 'cut.tflite').write_bytes(content)
+    with pytest.raises(ValueError, match='cut.tflite: expected a whole TFLite file, got a damaged one'):
+        converter.convert(tmp_path / 'cut.tflite')

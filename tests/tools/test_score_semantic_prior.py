@@ -91,3 +91,34 @@ def test_another_checkpoint_is_refused(tmp_path):
     torch.save(dict(state_dict=dict(a=torch.zeros(2))), tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='expected a checkpoint of PriorAdaptation'):
         publisher.student_weights(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ([], 'expected --pairs or --photos, got neither'),
+    (['--pairs'], 'argument --pairs: expected at least one argument'),
+    (['--photos'], 'argument --photos: expected at least one argument'),
+    (['--photos', '.', '--gains'], 'argument --gains: expected at least one argument'),
+])
+def test_a_table_has_rows(options, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        scorer.main([str(PACKAGED), *options])
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_pair_of_two_sizes_is_named_and_the_others_count(tmp_path, capsys):
+    for name, low, high in (('a', (40, 53), (40, 53)), ('b', (40, 53), (40, 37))):
+        for kind, size in (('low', low), ('high', high)):
+            write_image(tmp_path / kind / f'{name}.png', np.full((*size, 3), 0.4, np.float32))
+    assert scorer.main([str(PACKAGED), '--pairs', str(tmp_path), '--short-side', '33']) == 1
+    found = capsys.readouterr()
+    assert len(rows(found.out)) == 4
+    told = f'{tmp_path}/low/b.png: expected the size of {tmp_path}/high/b.png, 37 x 40, got 53 x 40'
+    assert found.err.count(told) == 1
+
+
+@pytest.mark.parametrize('value', [float('nan'), 7e4])
+def test_adapted_weights_are_finite_in_half_precision(tmp_path, value):
+    torch.save({'student.network.a': torch.tensor([1.0, value])}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='a.pth: a in half precision, .* must be finite'):
+        publisher.main([str(tmp_path / 'a.pth'), str(tmp_path / 'prior.safetensors')])
+    assert not (tmp_path / 'prior.safetensors').exists()

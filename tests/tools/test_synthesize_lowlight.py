@@ -197,3 +197,38 @@ def test_a_set_begun_before_a_range_was_added_goes_on(tools, photos, tmp_path, m
     del record['ranges']['luma_share'], record['ranges']['tinted_share']
     (out / tools[0].RECORD).write_text(json.dumps(record))
     assert run(tools[0], monkeypatch, photos, out, '--workers', 1) == 0
+
+
+def test_other_variants_and_photographs_are_refused(tools, photos, tmp_path, monkeypatch, capsys):
+    """A photograph of the same name, too; a damaged one may be put right, and more may be added."""
+    out, good = tmp_path / 'out', (photos / 'd.png').read_bytes()
+    (photos / 'd.png').write_text('no picture')
+    options = ('--val-names', 'a', '--workers', 1)
+    assert run(tools[0], monkeypatch, photos, out, *options) == 1
+    (photos / 'd.png').write_bytes(good)
+    (photos / 'f.png').write_bytes(good)
+    assert run(tools[0], monkeypatch, photos, out, *options) == 0
+    assert run(tools[0], monkeypatch, photos, out, *options, '--variants', 2) == 2
+    assert 'begun with other options (variants' in capsys.readouterr().err
+    (photos / 'c.png').write_bytes(good + b'more')
+    assert run(tools[0], monkeypatch, photos, out, *options) == 2
+    assert 'begun with other options (photographs, of our485/c say)' in capsys.readouterr().err
+    (photos / 'c.png').unlink()
+    assert run(tools[0], monkeypatch, photos, out, *options) == 2
+
+
+def test_a_set_begun_before_photographs_were_recorded_goes_on(tools, photos, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    run(tools[0], monkeypatch, photos, out, '--workers', 1)
+    record = json.loads((out / tools[0].RECORD).read_text())
+    (out / tools[0].RECORD).write_text(json.dumps({k: v for k, v in record.items() if k not in tools[0].LATER}))
+    assert run(tools[0], monkeypatch, photos, out, '--workers', 1) == 0
+    assert json.loads((out / tools[0].RECORD).read_text()) == record
+
+
+@pytest.mark.parametrize('content', ['', '{', '[1]', '{"ranges": 3}', '{"photographs": null}'])
+def test_a_damaged_record_is_named(tools, photos, tmp_path, monkeypatch, capsys, content):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / tools[0].RECORD).write_text(content)
+    assert run(tools[0], monkeypatch, photos, tmp_path / 'out', '--workers', 1) == 2
+    assert 'out/synthesis.json must be the record of a set' in capsys.readouterr().err

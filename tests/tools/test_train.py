@@ -17,6 +17,7 @@ from small_training import write_config, write_pairs
 
 from isalux_mm.cli import main
 from isalux_mm.cli.test import load_checkpoint
+from isalux_mm.cli.train import set_mixed_precision
 
 
 def call(monkeypatch, name: str, *args) -> None:
@@ -69,6 +70,34 @@ def test_amp_switch(trained, tmp_path, monkeypatch, device, kind):
     assert main(['train', str(renamed), '--amp']) == 0
     assert built[0].optim_wrapper.type == kind
     assert built[0].optim_wrapper.get('loss_scale') == (None if device == 'cpu' else 'dynamic')
+
+
+def test_amp_on_a_cpu_drops_the_options_of_the_accelerators_wrapper(monkeypatch):
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    cfg = Config(dict(optim_wrapper=dict(type='AmpOptimWrapper', loss_scale=512.0, dtype='float16', use_fsdp=False,
+                                         accumulative_counts=2)))
+    set_mixed_precision(cfg)
+    assert cfg.optim_wrapper.to_dict() == dict(type='isalux_mm.BFloat16OptimWrapper', accumulative_counts=2)
+
+
+@pytest.mark.parametrize(('name', 'message'), [
+    ('weights.pth', 'which lacks meta, message_hub, optimizer'), ('picture.png', 'which is damaged')])
+def test_resuming_needs_what_a_training_has_written(trained, tmp_path, monkeypatch, capsys, name, message):
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: pytest.fail('a run before the checkpoint was seen'))
+    torch.save(dict(state_dict=dict(a=torch.zeros(1))), tmp_path / 'weights.pth')
+    (tmp_path / 'picture.png').write_bytes(b'no checkpoint')
+    renamed = shutil.copy(trained[0], tmp_path / f'resumed_from_{Path(name).stem}.py')
+    assert main(['train', str(renamed), '--work-dir', str(tmp_path / 'work'), '--resume', str(tmp_path / name)]) == 2
+    told, = [line for line in capsys.readouterr().err.splitlines() if line.startswith('isalux train: ')]
+    assert '--resume must be a checkpoint that a training has written, got ' in told and message in told
+
+
+@pytest.mark.parametrize('command', ['train', 'test'])
+def test_a_config_is_a_config(trained, tmp_path, capsys, command):
+    (tmp_path / 'a.png').write_bytes(b'no config')
+    checkpoint = [str(trained[2] / 'iter_2.pth')] if command == 'test' else []
+    assert main([command, str(tmp_path / 'a.png'), *checkpoint]) == 2
+    assert f'isalux {command}: config must be a config file (.py, .json, .yaml, .yml), got' in capsys.readouterr().err
 
 
 def test_training_in_bfloat16_on_a_cpu(trained, tmp_path, monkeypatch):

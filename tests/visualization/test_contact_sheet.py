@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from isalux_mm.visualization.contact_sheet import BAND_GAP, CAPTION, GAP, MARGIN, draw_contact_sheet
+from isalux_mm.visualization.contact_sheet import BAND_GAP, CAPTION, GAP, MARGIN, draw_contact_sheet, sheet_size
 
 RED, GREEN, BLUE = (np.tile(np.uint8(c), (20, 30, 1)) for c in ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
 
@@ -13,6 +13,8 @@ def test_places():
     sheet = draw_contact_sheet(columns, ('input', 'output'), per_band=2, width=60)
     first, second = 2 * (40 + GAP) + CAPTION, 120 + GAP + CAPTION  # 30x20 becomes 60x40, 30x60 becomes 60x120
     assert sheet.shape == (first + BAND_GAP + second, MARGIN + 2 * (60 + GAP), 3) and sheet.dtype == np.uint8
+    sizes = [[picture.shape[:2] for picture in pictures] for _, pictures in columns]
+    assert sheet_size(sizes, per_band=2, width=60) == sheet.shape[:2]
     for column in range(2):
         left = MARGIN + column * (60 + GAP)
         assert (sheet[:40, left:left + 60] == (255, 0, 0)).all()

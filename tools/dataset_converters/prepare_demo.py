@@ -55,7 +55,8 @@ def main() -> int:
     try:
         jobs = make_jobs(packaged_photos(), HELD_OUT, VARIANTS)
         errors = run_jobs(
-            jobs, args.out, max_side=MAX_SIDE, seed=SEED, workers=args.workers, ranges=RANGES)
+            jobs, args.out, max_side=MAX_SIDE, seed=SEED, workers=args.workers, ranges=RANGES,
+            variants=VARIANTS)
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,7 +3,8 @@
 
 Low images come from the physical synthesis (unprocess, darken, shot and read noise, process). The set depends on the
 photographs' names and the seed alone, not on the number of workers; finished pairs are skipped when it runs again.
-OUT/synthesis.json records the options; another run into the same folder with other options is refused.
+OUT/synthesis.json records the options and the sizes of the photographs' files; another run into the same folder with
+other options is refused, and so is one with another photograph, or none, where a pair is finished.
 """
 import argparse
 import json
@@ -32,6 +33,8 @@ from isalux_mm.io.whole_file import signals_interrupt, write_json
 
 TRAIN, VAL = 'our485', 'eval15'  # LOL-v1's names
 RECORD = 'synthesis.json'
+LATER = ('variants', 'photographs')  # what the first records had not
+MAPPINGS = ('ranges', 'photographs')
 ROOM = '_00000.png'  # what is added to a pair's name at most
 TARGET_LUMA = (0.45, 0.04)  # LOL's references lie around 0.45
 
@@ -52,7 +55,7 @@ class Job:
 
 def make_pair(job: Job, *, out: Path, max_side: int, seed: int, ranges: DegradationRanges) -> str | None:
     """Writes what is not there of one pair; returns why that failed, whatever it was, or `None`."""
-    paths = [out / job.split / side / f'{job.name}.png' for side in ('high', 'low')]
+    paths = paths_of(out, f'{job.split}/{job.name}')
     attempts = Attempts()
     with attempts.attempt(str(job.photo)):
         if not all(path.is_file() for path in paths):
@@ -62,6 +65,12 @@ def make_pair(job: Job, *, out: Path, max_side: int, seed: int, ranges: Degradat
                 if not path.is_file():
                     write_image(path, image)
     return '\n'.join(line.strip() for line in attempts.lines()) or None
+
+
+def paths_of(out: Path, pair: str) -> list[Path]:
+    """The files of a pair, reference first; `pair` is its split and name, 'our485/name'."""
+    split, _, name = pair.partition('/')
+    return [out / split / side / f'{name}.png' for side in ('high', 'low')]
 
 
 def make_jobs(photos: list[Path], val_names: set[str], variants: int) -> list[Job]:
@@ -103,14 +112,15 @@ def cut(name: str) -> str:
 
 
 def run_jobs(jobs: list[Job], out: Path, *, max_side: int, seed: int, workers: int,
-             ranges: DegradationRanges) -> list[str]:
+             ranges: DegradationRanges, variants: int = 1) -> list[str]:
     """Writes all pairs, with a progress bar; returns the errors.
 
     Raises:
-        ValueError: if the set in `out` was begun with other options.
+        ValueError: if the set in `out` was begun with other options or photographs.
     """
     check_record(out, dict(seed=seed, max_side=max_side, target_luma=TARGET_LUMA, ranges=asdict(ranges),
-                           held_out=sorted(job.name for job in jobs if job.split == VAL)))
+                           held_out=sorted(job.name for job in jobs if job.split == VAL), variants=variants,
+                           photographs={f'{job.split}/{job.name}': job.photo.stat().st_size for job in jobs}))
     task = partial(make_pair, out=out, max_side=max_side, seed=seed, ranges=ranges)
     errors = []
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
@@ -128,8 +138,12 @@ def run_jobs(jobs: list[Job], out: Path, *, max_side: int, seed: int, workers: i
 def check_record(out: Path, options: dict) -> None:
     """Records the options of a set, or compares them with those it was begun with.
 
+    Of the photographs, sizes of files by pair, those count of which a pair, or half of one, is there: a damaged one may
+    be put right, and others may be added. What a set of before has no record of is taken to be the same.
+
     Raises:
-        ValueError: if the set in `out` was begun with other options, or pairs lie there that were not made here.
+        ValueError: if the set in `out` was begun with other options or photographs, pairs lie there that were not made
+            here, or its record is damaged.
     """
     path = out / RECORD
     options = json.loads(json.dumps(options))
@@ -139,13 +153,35 @@ def check_record(out: Path, options: dict) -> None:
             raise ValueError(f'{strange[0]} is there, and was not made here: choose another folder')
         write_json(path, options, indent=2)
         return
-    known = json.loads(path.read_text())
+    known = read_record(path)
+    before = dict(known)
     if 'ranges' in known:  # a set begun before a range was added has its default
         known['ranges'] = json.loads(json.dumps(asdict(PLAIN))) | known['ranges']
-    changed = sorted(k for k in known.keys() | options.keys() if known.get(k) != options.get(k))
-    if changed:
-        names = ', '.join(changed)
+    known = {name: options[name] for name in LATER} | known
+    photographs, sizes = known.pop('photographs'), options['photographs']
+    changed = sorted(k for k in known.keys() | options.keys() - {'photographs'} if known.get(k) != options.get(k))
+    others = [pair for pair, size in photographs.items() if sizes.get(pair) != size
+              and any(path.is_file() for path in paths_of(out, pair))]
+    if changed or others:
+        names = ', '.join([*changed, *([f'photographs, of {others[0]} say'] if others else [])])
         raise ValueError(f'{out} was begun with other options ({names}): choose another folder, or remove it')
+    if before != options:
+        write_json(path, options, indent=2, overwrite=True)
+
+
+def read_record(path: Path) -> dict:
+    """The options that a set was begun with.
+
+    Raises:
+        ValueError: if the file holds none.
+    """
+    try:
+        known = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} must be the record of a set, got no JSON ({error})') from error
+    if not (isinstance(known, dict) and all(isinstance(known.get(name, {}), dict) for name in MAPPINGS)):
+        raise ValueError(f'{path} must be the record of a set, a mapping of its options, got {str(known)[:60]}')
+    return known
 
 
 def chosen_names(photos: list[Path], names: list[str] | None, fraction: float) -> set[str]:
@@ -207,7 +243,7 @@ def main() -> int:
     try:
         jobs = make_jobs(photos, chosen_names(photos, args.val_names, args.val_fraction), args.variants)
         errors = run_jobs(jobs, args.out, max_side=args.max_side, seed=args.seed, workers=args.workers,
-                          ranges=ranges)
+                          ranges=ranges, variants=args.variants)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

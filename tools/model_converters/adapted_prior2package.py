@@ -1,7 +1,7 @@
 """The weights of an adapted semantic prior, taken out of a checkpoint of its training.
 
     python tools/model_converters/adapted_prior2package.py work_dirs/dark_adaptation/iter_1000.pth \\
-        isalux_mm/weights/semantic_prior.safetensors
+        isalux_mm/weights/semantic_prior.safetensors --overwrite
 
 Half precision, under the names of the network alone, as `PackagedSemanticPrior` loads them. Of a training with averaged
 weights the checkpoint's `state_dict` holds the average.
@@ -16,7 +16,7 @@ from torch import Tensor
 from isalux_mm.cli.options import add_overwrite_option, demand_checkpoint, demand_free, run_tool
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.model_zoo import find_weights
-from isalux_mm.models.pretrained import read_state_dict
+from isalux_mm.models.pretrained import half_precision, read_state_dict
 
 PREFIX = 'student.network.'
 
@@ -25,15 +25,14 @@ def student_weights(checkpoint: Path) -> dict[str, Tensor]:
     """The student's tensors in half precision.
 
     Raises:
-        ValueError: if there are none: the checkpoint is of another model.
+        ValueError: if there are none: the checkpoint is of another model; or if one is not finite in half precision.
     """
     state = read_state_dict(checkpoint)
-    found = {name.removeprefix(PREFIX): value.half().contiguous() for name, value in state.items()
-             if name.startswith(PREFIX)}
+    found = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
     if not found:
         raise ValueError(f'{checkpoint}: expected a checkpoint of PriorAdaptation, with {PREFIX}..., '
                          f'got {list(state)[:3]}')
-    return found
+    return half_precision(found, name=str(checkpoint))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from safetensors.torch import save
 from torch import Tensor
@@ -27,8 +26,8 @@ from torch import Tensor
 from isalux_mm.cli.options import add_overwrite_option, demand_checkpoint, demand_files, demand_free, run_tool
 from isalux_mm.functional.illumination import LUMA_WEIGHTS
 from isalux_mm.io.whole_file import whole_file
-from isalux_mm.model_zoo import CONFIG_KEY, find_weights
-from isalux_mm.models.pretrained import read_state_dict
+from isalux_mm.model_zoo import CONFIG_KEY, find_weights, read_config
+from isalux_mm.models.pretrained import half_precision, read_state_dict
 from isalux_mm.registry import MODELS
 
 MOST_BYTES = 8 * 2**20
@@ -48,10 +47,10 @@ def packaged_weights(config: Path, checkpoints: Sequence[Path], saturation: floa
         semantic_prior: weights of the prior's network, in the place of the checkpoints'.
 
     Raises:
-        ValueError: if a checkpoint is of another model, the prior of another network, or a saturation is asked of a
-            model without `to_rgb`.
+        ValueError: if the config has no model, a checkpoint is of another one, the prior of another network, a
+            saturation is asked of a model without `to_rgb`, or a tensor is not finite in half precision.
     """
-    cfg = Config.fromfile(config)
+    cfg = read_config(config, key='model')
     init_default_scope(cfg.get('default_scope', 'isalux_mm'))
     own = MODELS.build(cfg.model).state_dict()
     states = [of_enhancer(read_state_dict(checkpoint)) for checkpoint in checkpoints]
@@ -65,7 +64,7 @@ def packaged_weights(config: Path, checkpoints: Sequence[Path], saturation: floa
         saturate(mean, saturation)
     if semantic_prior is not None:
         replace_prior(mean, semantic_prior)
-    return {name: _half(value).contiguous() for name, value in mean.items()}
+    return half_precision(mean, name=', '.join(map(str, checkpoints)))
 
 
 def saturate(state: dict[str, Tensor], saturation: float) -> None:
@@ -80,7 +79,8 @@ def saturate(state: dict[str, Tensor], saturation: float) -> None:
 
 def replace_prior(state: dict[str, Tensor], weights: Path) -> None:
     """Puts the weights of a prior's network, all of them and no other, in the place of the model's."""
-    prior = {PRIOR + name: value for name, value in read_state_dict(weights).items()}
+    given = half_precision(read_state_dict(weights), name=str(weights))
+    prior = {PRIOR + name: value for name, value in given.items()}
     own = {name for name in state if name.startswith(PRIOR)}
     wrong = sorted(own ^ prior.keys()) or sorted(name for name in own if state[name].shape != prior[name].shape)
     if wrong:
@@ -98,10 +98,6 @@ def of_enhancer(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 def _mean(values: list[Tensor]) -> Tensor:
     """In double precision; of numbers that are not floating the first."""
     return torch.stack(values).double().mean(0) if values[0].is_floating_point() else values[0]
-
-
-def _half(value: Tensor) -> Tensor:
-    return value.half() if value.is_floating_point() else value
 
 
 def main(arguments: list[str] | None = None) -> int:

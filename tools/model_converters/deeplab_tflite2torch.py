@@ -28,9 +28,11 @@ from isalux_mm.functional.resizing import resize
 from isalux_mm.io.images import list_images, read_image
 from isalux_mm.io.whole_file import whole_file
 from isalux_mm.models.deeplab import LAST_CHANNELS, MIDDLE, DeepLabMobileNetV2, convolutions
+from isalux_mm.models.pretrained import half_precision
 
 PACKAGE = 'ai-edge-litert'
 REQUIRED_AGREEMENT = 0.97  # of all pixels
+MAGIC = b'TFL3'  # bytes 4 to 8 of a TFLite file
 DTYPES = {2: np.int32, 3: np.uint8}  # of TFLite's schema: INT32, UINT8
 # axes of TFLite's weights in PyTorch's order, (output, input, height, width)
 AXES = {'CONV_2D': (0, 3, 1, 2), 'DEPTHWISE_CONV_2D': (3, 0, 1, 2)}
@@ -55,10 +57,28 @@ def read_convolutions(path: Path) -> list[Convolution]:
     """Weight and bias of every convolution of a TFLite file, float64, PyTorch's layout, in the order of execution.
 
     Raises:
-        ValueError: if a weight is not quantized to uint8 with one scale, or there is no convolution.
+        ValueError: if it is no TFLite file or a damaged one, a weight is not quantized to uint8 with one scale, or
+            there is no convolution.
     """
+    content = path.read_bytes()
+    if content[4:8] != MAGIC:
+        raise ValueError(f'{path}: expected a TFLite file, got one of another kind')
     schema, _ = litert()
-    model = schema.Model.GetRootAs(path.read_bytes())
+    try:
+        found = _convolutions(schema, content, path)
+    except Exception as error:  # a damaged file can fail in any way
+        if isinstance(error, ValueError) and str(error).startswith(f'{path}: '):
+            raise
+        raise ValueError(f'{path}: expected a whole TFLite file, got a damaged one '
+                         f'({type(error).__name__}: {error})') from error
+    if not found:
+        raise ValueError(f'{path}: expected a DeepLabv3, got no convolution')
+    return found
+
+
+def _convolutions(schema: ModuleType, content: bytes, path: Path) -> list[Convolution]:
+    """As of `read_convolutions`, of a file's content."""
+    model = schema.Model.GetRootAs(content)
     graph, axes = model.Subgraphs(0), {getattr(schema.BuiltinOperator, name): order for name, order in AXES.items()}
     found = []
     for number in range(graph.OperatorsLength()):
@@ -68,8 +88,6 @@ def read_convolutions(path: Path) -> list[Convolution]:
         if code in axes:
             weight, bias = (_constant(model, graph.Tensors(operator.Inputs(place)), path) for place in (1, 2))
             found.append((weight.transpose(axes[code]), bias))
-    if not found:
-        raise ValueError(f'{path}: expected a DeepLabv3, got no convolution')
     return found
 
 
@@ -160,7 +178,7 @@ def agreements(network: DeepLabMobileNetV2, path: Path, pictures: Sequence[Path]
 def write(path: Path, network: DeepLabMobileNetV2, source: str, *, overwrite: bool = False) -> None:
     """Writes the weights of the convolutions in half precision, whole or not at all; the rest are zeros of ours."""
     own = {id(p) for convolution in convolutions(network) for p in convolution.parameters()}
-    tensors = {name: p.detach().half().contiguous() for name, p in network.named_parameters() if id(p) in own}
+    tensors = half_precision({name: p.detach() for name, p in network.named_parameters() if id(p) in own}, name=source)
     with whole_file(path, overwrite=overwrite) as file:
         file.write(save(tensors, metadata=dict(source=source)))
 
