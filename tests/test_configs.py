@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from isalux_mm.functional.development import mean_luma
 from isalux_mm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from isalux_mm.structures import EnhanceDataSample
 
@@ -145,12 +146,15 @@ def test_a_view_of_the_calm_training_is_a_pair_or_its_reference_at_a_plain_gain(
     pipeline = Config.fromfile(CONFIGS / 'isalux_lol_calm.py').train_dataloader.dataset.pipeline
     choice = next(transform for transform in pipeline if transform.type == 'RandomChoice')
     gt = np.linspace(0.1, 0.4, 48, dtype=np.float32).reshape(4, 4, 3)
-    first, second = [1.0, 0.0], [0.0, 1.0]
-    pair, exposed = (TRANSFORMS.build(choice | dict(prob=prob))(dict(low=gt / 9, gt=gt)) for prob in (first, second))
+    pair, exposed, bright = (TRANSFORMS.build(choice | dict(prob=[float(k == one) for k in range(3)]))(dict(
+        low=gt / 9, gt=gt)) for one in range(3))
     assert pair.keys() == {'low', 'gt'} and np.array_equal(pair['low'], gt / 9) and np.array_equal(pair['gt'], gt)
-    drawn = exposed['degradation']
-    assert -8 <= drawn['stops'] <= 0 and drawn['toe'] == 1 and drawn['gains'] == (1, 1, 1) and not drawn['matrix']
-    assert np.array_equal(exposed['gt'], gt) and exposed['low'].mean() < gt.mean()
+    for view in (exposed, bright):
+        drawn = view['degradation']
+        assert -8 <= drawn['stops'] <= 0 and drawn['toe'] == 1 and drawn['gains'] == (1, 1, 1) and not drawn['matrix']
+        assert view['low'].mean() < view['gt'].mean()
+    assert np.array_equal(exposed['gt'], gt) and mean_luma(bright['gt']) == pytest.approx(0.46, abs=0.01)
+    assert mean_luma(gt) < 0.3
 
 
 def test_the_last_phase_of_the_mixture_differs_in_the_views_alone():
