@@ -68,7 +68,7 @@ def _bars(image: np.ndarray) -> tuple[int, int]:
 
 
 def _begins(lines: np.ndarray, bar: int) -> bool:
-    """Whether a picture begins at once behind the first `bar` lines, or rises there as it goes on to rise.
+    """Whether a picture begins at once behind the first `bar` lines, and does not just go on to rise there.
 
     lines: means, (N,).
     """
